@@ -1,0 +1,86 @@
+# Every command a person needs. Variables: PYTHON (makes .venv), PORT (make serve), TORCH (make bench).
+PYTHON ?= python3
+PORT ?= 8000
+TORCH ?= torch
+UV ?= uv
+
+PY := .venv/bin/python
+ENV := .venv/.installed
+BENCH := .venv-bench/.installed
+BOOK := _build/.built
+BOOK_SOURCES := $(shell find book chapters _config.yml _toc.yml -type f -not -path '*/.*')
+CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
+NBVAL := $(PY) -m pytest chapters --nbval --nbval-current-env --nbval-sanitize-with=tests/notebooks/sanitize.cfg
+
+# The raw data, where a checkout has them beside it; nothing needs that folder to be there.
+ifneq ($(wildcard ../shared/data/.),)
+export LATENTCELLS_DATA ?= $(abspath ../shared/data)
+endif
+
+.PHONY: help book serve test test-offline notebooks results bench lock lint format clean
+.DELETE_ON_ERROR:
+
+help:  ## list the targets (default)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+book: $(BOOK)  ## build the book from the stored outputs; warnings are errors
+	@echo "The book: file://$(abspath _build/html/index.html) (or: make serve)"
+
+serve: book  ## serve the built book on this computer only
+	$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+test: book  ## test the library, the notebooks (nbval) and the built book
+	$(PY) -m pytest --cov
+	$(NBVAL)
+
+test-offline: $(ENV)  ## run every notebook with no data at hand and downloads refused
+	empty=$$(mktemp -d); LATENTCELLS_DATA=$$empty LATENTCELLS_OFFLINE=1 $(NBVAL); status=$$?; \
+	    rm -r $$empty; exit $$status
+
+notebooks: $(ENV)  ## execute every notebook and store its outputs
+	.venv/bin/jupyter execute --inplace --kernel_name=python3 --timeout=600 $(CHAPTERS)
+	$(PY) tools/normalise.py $(CHAPTERS)
+
+results: $(ENV)  ## rebuild book/results/*.json
+	$(PY) -m benchmarks.results
+
+bench: $(BENCH)  ## compare with scvi-tools, in .venv-bench (needs torch, gigabytes unless TORCH names a CPU build)
+	.venv-bench/bin/python -m benchmarks.scvi
+
+lock:  ## resolve requirements.lock again for Python 3.11-3.13 (needs uv)
+	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-annotate --no-header --extra book --extra test --output-file requirements.lock pyproject.toml
+
+lint: $(ENV)  ## check the style of the code and the notebooks; change nothing
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) tools/normalise.py --check $(CHAPTERS)
+
+format: $(ENV)  ## mend what `make lint` finds, where a program can
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+	$(PY) tools/normalise.py $(CHAPTERS)
+
+clean:  ## remove everything that was built or installed here
+	rm -rf _build .venv .venv-bench .pytest_cache .ruff_cache .hypothesis .coverage lib/*.egg-info
+
+$(ENV): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	    { echo "$$($(PYTHON) --version) found; needed: 3.11, 3.12 or 3.13 (make PYTHON=python3.12 ...)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(BENCH): requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --require-hashes -r requirements.lock
+	.venv-bench/bin/python -m pip install $(TORCH)
+	.venv-bench/bin/python -m pip install -e '.[bench]'
+	@touch $@
+
+# Always a fresh build: Sphinx repeats no warning of a page that it has cached.
+$(BOOK): $(ENV) $(BOOK_SOURCES)
+	@rm -rf _build/html _build/.doctrees
+	.venv/bin/jupyter-book build . -W -n --keep-going -q
+	@touch $@

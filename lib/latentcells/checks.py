@@ -1,0 +1,231 @@
+"""Is this counts, log1p or z-scores? The one place that says no, and how to mend it.
+
+Every refusal is one line that gives the received value and the mend: a ``ValueError``, or a
+``TypeError`` for something that is not a matrix, a number or a name at all. Matrices are
+(cells, genes), dense or sparse; a sparse one is never made dense.
+"""
+
+from numbers import Integral
+
+import numpy as np
+from scipy import sparse
+
+_MENDS = {
+    "counts": 'adata.layers["counts"] holds them',
+    "log1p": "use lc.preprocess.LibrarySize().fit(train).transform(adata).X",
+    "unit": "use lc.preprocess.MinMax().fit(train).transform(adata).X",
+}
+_LOOKS = {"unit": "unit-scaled data", "log1p": "log1p data", "normalised": "normalised data"}
+
+
+def state(x) -> str:
+    """Say what kind of numbers a matrix holds, from its values alone.
+
+    Args:
+        x: (cells, genes), dense or sparse, finite.
+
+    Returns:
+        ``"counts"`` (whole numbers >= 0), ``"unit"`` (within [0, 1], not all whole), ``"log1p"``
+        (>= 0, maximum under 20), ``"normalised"`` (>= 0, maximum 20 or more) or ``"z-scores"``
+        (some value below 0). The bound of 20 is safe: e^20 is half a billion molecules.
+
+    Raises:
+        ValueError: if a value is NaN or infinite.
+        TypeError: if ``x`` is not a matrix of numbers.
+
+    Example:
+        >>> state([[0, 3], [1, 0]]), state([[0.0, 1.4]]), state([[-0.3, 1.4]])
+        ('counts', 'log1p', 'z-scores')
+    """
+    finite(x)
+    values = _values(x)
+    low, high = (values.min(), values.max()) if values.size else (0, 0)
+    if low < 0:
+        return "z-scores"
+    if _is_whole(values):
+        return "counts"
+    if high <= 1:
+        return "unit"
+    return "log1p" if high < 20 else "normalised"
+
+
+def finite(x, name="X") -> None:
+    """Refuse NaN and infinite values.
+
+    Raises:
+        ValueError: with the first such value and how many there are.
+    """
+    values = _values(x)
+    bad = values[~np.isfinite(values)]
+    if bad.size:
+        raise ValueError(
+            f"{name} must be finite, got {bad.flat[0]} ({bad.size} of {values.size} stored values): "
+            "drop or fill them; scaling a gene that never varies makes them, sc.pp.filter_genes drops it"
+        )
+
+
+def counts(x, name="X") -> None:
+    """Refuse all but counts: whole numbers >= 0, of any dtype.
+
+    Raises:
+        ValueError: with the first value that is no count and what the matrix looks like.
+    """
+    looks = _finite_state(x, name)
+    if looks != "counts":
+        values = _values(x)
+        bad = values[(values < 0) if looks == "z-scores" else (values != np.rint(values))]
+        _refuse(name, "counts (whole numbers, 0 or more)", bad.flat[0], looks, "counts")
+
+
+def log1p(x, name="X") -> None:
+    """Refuse all but log1p-transformed expression: >= 0, fractional, maximum under 20.
+
+    Values within [0, 1] pass, for shallow log1p data look like that.
+
+    Raises:
+        ValueError: with the value that is out of place and what the matrix looks like.
+    """
+    looks = _finite_state(x, name)
+    if looks not in ("log1p", "unit"):
+        values = _values(x)
+        bad = values.min() if looks == "z-scores" else values.max(initial=0)
+        _refuse(name, "log1p data (0 to 20, fractional)", bad, looks, "log1p")
+
+
+def unit(x, name="X") -> None:
+    """Refuse values outside [0, 1].
+
+    Raises:
+        ValueError: with the value that is farthest out and what the matrix looks like.
+    """
+    looks, values = _finite_state(x, name), _values(x)
+    low, high = values.min(initial=0), values.max(initial=0)
+    if low < 0 or high > 1:
+        _refuse(name, "values within [0, 1]", low if low < 0 else high, looks, "unit")
+
+
+def not_empty(x, name="X", cells=True, genes=True) -> None:
+    """Refuse cells without a molecule and genes that no cell expresses.
+
+    Args:
+        x: (cells, genes), counts.
+        name: what the message calls ``x``.
+        cells: look at the rows.
+        genes: look at the columns.
+
+    Raises:
+        ValueError: with how many are empty, the first one's index and the scanpy call that mends it.
+    """
+    x = _matrix(x)
+    for wanted, axis, kind in ((cells, 1, "cell"), (genes, 0, "gene")):
+        empty = np.flatnonzero(np.asarray(x.astype(bool).sum(axis=axis)).ravel() == 0)
+        if wanted and empty.size:
+            raise ValueError(
+                f"{name} has {empty.size} {kind}s with a total of 0 (the first has index {empty[0]}): "
+                f"drop them, sc.pp.filter_{kind}s(adata, min_counts=1)"
+            )
+
+
+def unique_genes(adata) -> None:
+    """Refuse an AnnData whose gene names repeat.
+
+    Raises:
+        ValueError: with the first repeated names.
+    """
+    repeated = adata.var_names[adata.var_names.duplicated()].unique()
+    if len(repeated):
+        shown = ", ".join(map(str, repeated[:3])) + (", …" if len(repeated) > 3 else "")
+        raise ValueError(f"{len(repeated)} gene names repeat ({shown}): call adata.var_names_make_unique()")
+
+
+def choice(value, allowed, name):
+    """Return ``value`` if it is one of ``allowed``.
+
+    Raises:
+        ValueError: with the value and the choices.
+
+    Example:
+        >>> choice("relu", ("relu", "gelu"), "activation")
+        'relu'
+    """
+    if value not in tuple(allowed):
+        raise ValueError(f"{name}={value!r} is unknown: choose from {', '.join(map(repr, allowed))}")
+    return value
+
+
+def at_least(value, minimum, name) -> int:
+    """Return ``value`` as an int if it is a whole number >= ``minimum``.
+
+    Raises:
+        TypeError: for a bool, a float, a string or anything else that is not an integer.
+        ValueError: for an integer below ``minimum``.
+
+    Example:
+        >>> at_least(10, 1, "latent_dim")
+        10
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be an integer, got {value!r} ({type(value).__name__})")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value}")
+    return int(value)
+
+
+def same_genes(got, expected, name="X") -> None:
+    """Refuse data whose genes are not those that something was built for.
+
+    Args:
+        got: the number of genes, or their names in order.
+        expected: the same, of the same kind.
+        name: what the message calls the data.
+
+    Raises:
+        ValueError: with both numbers, or with the first name that differs.
+    """
+    n_got, n_expected = _length(got), _length(expected)
+    if n_got != n_expected:
+        raise ValueError(
+            f"{name} has {n_got} genes, expected {n_expected}: select the genes that it was built for, adata[:, genes]"
+        )
+    if isinstance(got, Integral) or isinstance(expected, Integral):
+        return
+    for i, (a, b) in enumerate(zip(got, expected, strict=True)):
+        if a != b:
+            raise ValueError(
+                f"{name} has gene {a!r} at position {i}, expected {b!r}: reorder by adata[:, genes]"
+            )
+
+
+def _length(genes) -> int:
+    return int(genes) if isinstance(genes, Integral) else len(genes)
+
+
+def _matrix(x):
+    """``x`` as a sparse matrix or an array of numbers."""
+    if hasattr(x, "obs_names"):
+        raise TypeError('got a whole AnnData: pass a matrix, adata.X or adata.layers["counts"]')
+    x = x if sparse.issparse(x) else np.asarray(x)
+    if x.dtype.kind not in "biuf":
+        raise TypeError(f"got values of dtype {x.dtype}: pass a matrix of numbers, adata.X")
+    return x
+
+
+def _values(x) -> np.ndarray:
+    """The stored values: all of a dense matrix, the non-zeros of a sparse one."""
+    x = _matrix(x)
+    return x.data if sparse.issparse(x) else x
+
+
+def _is_whole(values) -> bool:
+    return values.dtype.kind in "biu" or bool((values == np.rint(values)).all())
+
+
+def _finite_state(x, name) -> str:
+    finite(x, name)
+    return state(x)
+
+
+def _refuse(name, due, bad, looks, mend):
+    raise ValueError(
+        f"{name} must hold {due}, got {bad:.6g}: looks like {_LOOKS.get(looks, looks)}; {_MENDS[mend]}"
+    )

@@ -1,0 +1,33 @@
+"""Data sets: each an AnnData with counts, labels, batches and its source.
+
+X and ``layers["counts"]`` hold integer counts (cells, genes), ``obs["label"]`` and ``obs["batch"]`` are
+categorical, ``uns["source"]`` has name, citation, doi, licence, url and note, and ``var_names`` are unique
+gene symbols. Raw files are kept in the folder that ``LATENTCELLS_DATA`` names;
+``LATENTCELLS_OFFLINE=1`` forbids downloads.
+"""
+
+from ._fetch import DataUnavailable
+from .cell_mixture import cell_mixture
+from .kang import kang
+from .load import load, names
+from .pbmc3k import pbmc3k, pbmc3k_processed
+from .pbmc_facs import pbmc_facs
+from .pbmc_reference import pbmc_reference
+from .reactome import reactome
+from .rna_mixture import rna_mixture
+from .simulate import simulate
+
+__all__ = [
+    "DataUnavailable",
+    "cell_mixture",
+    "kang",
+    "load",
+    "names",
+    "pbmc3k",
+    "pbmc3k_processed",
+    "pbmc_facs",
+    "pbmc_reference",
+    "reactome",
+    "rna_mixture",
+    "simulate",
+]

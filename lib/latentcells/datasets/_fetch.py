@@ -1,0 +1,112 @@
+"""Raw files: out of the cache folder, or downloaded into it whole, or refused in one line."""
+
+import errno
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from urllib.error import URLError
+
+import pooch
+import requests
+
+from ._registry import Source
+
+_RETRIES = 2
+_TIMEOUT = (10, 30)  # seconds to connect, and between two pieces of the body
+
+
+class DataUnavailable(OSError):
+    """A raw file is neither in the cache folder nor to be had; the message says what to do."""
+
+
+def cache_folder() -> Path:
+    """The folder that holds the raw files: ``LATENTCELLS_DATA``, or the system's cache folder."""
+    return Path(os.environ.get("LATENTCELLS_DATA") or pooch.os_cache("latentcells")).expanduser()
+
+
+def fetch(source: Source) -> Path:
+    """Give the path of a raw file, downloaded if the cache folder does not hold it intact.
+
+    A file at hand whose SHA-256 is right is only read, so a read-only folder serves. A download
+    arrives under a temporary name and takes its place, or that of a damaged file, once its SHA-256
+    is right.
+
+    Raises:
+        DataUnavailable: if the file cannot be had, with the address, the reason and the mend.
+    """
+    folder = cache_folder()
+    path = folder / source.file
+    try:
+        if path.exists() and pooch.file_hash(path) == source.sha256:
+            return path
+        refuse_if_offline()
+        with _silent_pooch():
+            _mirror(folder, source).fetch(source.file, downloader=_downloader())
+    except (OSError, ValueError) as error:
+        raise unavailable(path, source.url, error) from None
+    return path
+
+
+def refuse_if_offline() -> None:
+    """Raise if the environment forbids downloads: ``LATENTCELLS_OFFLINE=1``."""
+    if os.environ.get("LATENTCELLS_OFFLINE", "0") not in ("", "0"):
+        raise OSError(errno.ENETDOWN, "LATENTCELLS_OFFLINE forbids downloads")
+
+
+def unavailable(path: Path, url: str, error: Exception) -> DataUnavailable:
+    """The one line for a file that could not be had."""
+    found = "is damaged in" if path.is_file() else "is not in"
+    return DataUnavailable(
+        f"{path.name} {found} {path.parent} and could not be fetched from {url} ({_reason(error)}): set "
+        "LATENTCELLS_DATA to a folder that holds it, or call lc.datasets.load(name, offline_ok=True)"
+    )
+
+
+def _mirror(folder: Path, source: Source) -> pooch.Pooch:
+    return pooch.create(
+        path=folder,
+        base_url="",
+        registry={source.file: f"sha256:{source.sha256}"},
+        urls={source.file: source.url},
+        retry_if_failed=_RETRIES,
+    )
+
+
+def _downloader() -> pooch.HTTPDownloader:
+    return pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=_TIMEOUT)
+
+
+@contextmanager
+def _silent_pooch() -> Iterator[None]:
+    """Keep pooch's log lines out of stderr, and so out of notebooks."""
+    logger = pooch.get_logger()
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong with a download, in a few words."""
+    status = getattr(getattr(error, "response", None), "status_code", None) or getattr(error, "code", None)
+    if status:
+        return f"HTTP {status}"
+    for kinds, words in _WORDS.items():
+        if isinstance(error, kinds):
+            return words
+    return getattr(error, "strerror", None) or "it cannot be read"
+
+
+_WORDS = {  # from the particular to the general
+    (requests.Timeout, TimeoutError): "no answer in time",
+    (requests.ConnectionError, URLError, ConnectionError): "no connection",
+    (requests.RequestException, HTTPException): "the download broke off",
+    (PermissionError,): "permission denied",
+    (ValueError,): "what came has another SHA-256",
+}

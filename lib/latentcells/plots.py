@@ -1,0 +1,96 @@
+"""The book's figures: one style, colours that colour-blind readers tell apart, on white in light and dark pages."""
+
+import matplotlib as mpl
+import numpy as np
+from cycler import cycler
+
+# Okabe & Ito's colours, then Tol's muted scheme: ten types that no usual colour blindness merges pairwise.
+PALETTE = (
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9",
+    "#D55E00", "#332288", "#999933", "#882255", "#666666",
+)  # fmt: skip
+
+
+def use_style() -> None:
+    """Set matplotlib's defaults for a chapter: large type, few lines, an opaque white ground."""
+    mpl.rcParams.update(
+        {
+            "figure.dpi": 100,
+            "figure.facecolor": "white",
+            "savefig.facecolor": "white",
+            "figure.constrained_layout.use": True,
+            "font.size": 13,
+            "axes.titlesize": 14,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.prop_cycle": cycler(color=PALETTE),
+            "legend.frameon": False,
+        }
+    )
+
+
+def embedding(ax, coordinates, label, title) -> None:
+    """Draw two coordinates of each cell, coloured by label, with each label's name at its median.
+
+    Args:
+        ax: matplotlib Axes.
+        coordinates: (cells, 2).
+        label: (cells,), at most ten kinds.
+        title: what the coordinates are.
+
+    Raises:
+        ValueError: for more labels than colours.
+    """
+    coordinates, label = np.asarray(coordinates), np.asarray(label).astype(str)
+    names = np.unique(label)
+    if len(names) > len(PALETTE):
+        raise ValueError(f"{len(names)} labels and {len(PALETTE)} colours: merge labels, or draw them in two figures")
+    for name, colour in zip(names, PALETTE, strict=False):
+        points = coordinates[label == name]
+        ax.scatter(*points.T, s=5, color=colour, linewidths=0, rasterized=True)
+    for name, colour in zip(names, PALETTE, strict=False):
+        ax.annotate(
+            name, np.median(coordinates[label == name], axis=0), ha="center", va="center", fontsize=10,
+            color="black", bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": colour, "alpha": 0.9},
+        )  # fmt: skip
+    ax.set(title=title, xticks=[], yticks=[])
+
+
+def seeds(ax, values, xlabel) -> None:
+    """Draw one row a method: a dot for each seed and a bar at their mean.
+
+    Args:
+        ax: matplotlib Axes.
+        values: method -> one value per seed; drawn from top to bottom.
+        xlabel: the metric and its range.
+    """
+    for row, (method, numbers) in enumerate(values.items()):
+        colour = PALETTE[row % len(PALETTE)]
+        ax.scatter(numbers, [row] * len(numbers), s=36, color=colour, alpha=0.75, zorder=3)
+        ax.plot([np.mean(numbers)] * 2, [row - 0.3, row + 0.3], color=colour, lw=3)
+    ax.set_yticks(range(len(values)), list(values))
+    ax.invert_yaxis()
+    ax.grid(axis="x", alpha=0.3)
+    ax.set_xlabel(xlabel)
+
+
+def confusion(ax, matrix, names, title) -> None:
+    """Draw the share of each true type (row) that is called each type (column).
+
+    Args:
+        ax: matplotlib Axes.
+        matrix: (types, types), counts of cells.
+        names: of the types.
+        title: of the axes.
+    """
+    share = np.asarray(matrix, float) / np.sum(matrix, axis=1, keepdims=True)
+    ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for i, j in np.argwhere(share >= 0.05):
+        ax.text(
+            j, i, f"{share[i, j]:.0%}".rstrip("%"), ha="center", va="center", fontsize=9,
+            color="white" if share[i, j] > 0.5 else "black",
+        )  # fmt: skip
+    ax.set_xticks(range(len(names)), names, rotation=90, fontsize=10)
+    ax.set_yticks(range(len(names)), names, fontsize=10)
+    ax.set(title=title, xlabel="called", ylabel="true")
+

@@ -1,0 +1,13 @@
+"""From counts to what a model takes: split, scale, select genes.
+
+Every step is fitted on training cells and then transforms any cells: a gene list, a maximum or a
+median taken from the test cells would be leakage. No step changes what it is given.
+"""
+
+from latentcells.preprocess.arrays import inputs
+from latentcells.preprocess.highly_variable_genes import HighlyVariableGenes
+from latentcells.preprocess.library_size import LibrarySize
+from latentcells.preprocess.min_max import MinMax
+from latentcells.preprocess.splitting import split
+
+__all__ = ["HighlyVariableGenes", "LibrarySize", "MinMax", "inputs", "split"]

@@ -1,0 +1,91 @@
+"""The book's sources, its built pages and the repository's files keep the rules of tests/book/rules.py."""
+
+import re
+import subprocess
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.book import rules
+from tests.notebooks.rules import typed_numbers
+
+ROOT = rules.ROOT
+PAGES = rules.sources()
+BIB = ROOT / "book/references.bib"
+
+
+@pytest.fixture(scope="module")
+def site():
+    """The built site; make itself says whether it is newer than every source."""
+    if subprocess.run(["make", "--question", "_build/.built"], cwd=ROOT, capture_output=True).returncode:
+        pytest.fail("_build/html is missing or older than its sources: make book")
+    return rules.Site(rules.SITE)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_citations_resolve(page):
+    assert not list(rules.unresolved_citations(PAGES[page], BIB.read_text(encoding="utf8")))
+
+
+def test_every_reference_has_an_address():
+    bib = BIB.read_text(encoding="utf8")
+    assert rules.bib_entries(bib)
+    assert not list(rules.entries_without_address(bib))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_glossary_terms_resolve(page):
+    terms = rules.glossary_terms(PAGES["book/glossary.md"])
+    assert terms
+    assert not list(rules.undefined_terms(PAGES[page], terms))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.endswith(".md")])
+def test_no_result_is_typed(page):
+    assert not typed_numbers(PAGES[page])
+
+
+def test_every_chapter_and_page_is_built(site):
+    built = {str(path.relative_to(rules.SITE).with_suffix("")) for path in site.pages}
+    assert {re.sub(r"\.(md|ipynb)$", "", page) for page in PAGES} <= built
+
+
+def test_internal_links_are_alive(site):
+    assert not list(site.dead_links())
+
+
+def test_images_have_alt_text(site):
+    assert not list(site.images_without_alt())
+
+
+def test_no_file_names_a_registry_or_a_machine():
+    problems = {
+        str(path.relative_to(ROOT)): list(
+            rules.forbidden_addresses(path.read_text(encoding="utf8", errors="ignore"))
+        )
+        for path in rules.committed_files()
+    }
+    assert len(problems) > 10
+    assert not {path: found for path, found in problems.items() if found}
+
+
+def test_lock_has_hashes_and_no_addresses():
+    assert not list(rules.lock_problems((ROOT / "requirements.lock").read_text(encoding="utf8")))
+
+
+def test_lock_satisfies_pyproject():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["project"]
+    extras = project["optional-dependencies"]
+    locked = dict(
+        re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements.lock").read_text(encoding="utf8"), re.M)
+    )
+    for wanted in map(Requirement, project["dependencies"] + extras["book"] + extras["test"]):
+        assert locked.get(wanted.name) in wanted.specifier, (
+            f"{wanted} is not what requirements.lock pins: make lock"
+        )
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "book").rglob("*.svg")), ids=lambda path: path.name)
+def test_drawings_are_well_formed(path):
+    assert not list(rules.svg_problems(path.read_text(encoding="utf8")))

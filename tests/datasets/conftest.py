@@ -1,0 +1,144 @@
+"""Real data where they are, skipped by name where not; and a server on the loopback that misbehaves on demand."""
+
+import gc
+import threading
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import latentcells.datasets as datasets
+from latentcells import checks
+from latentcells.datasets import _fetch, _registry
+
+
+@pytest.fixture(scope="session")
+def real():
+    """real("kang"): the data set, or a skip that says which file is missing; one quick try at the network."""
+    loaded = {}
+
+    def get(name):
+        if name not in loaded:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(_fetch, "_RETRIES", 0)
+                patch.setattr(_fetch, "_TIMEOUT", (3, 10))
+                try:
+                    loaded[name] = datasets.load(name)
+                except datasets.DataUnavailable as error:
+                    loaded[name] = error
+        if isinstance(loaded[name], OSError):
+            pytest.skip(f"{name}: {loaded[name]}")
+        return loaded[name].copy()
+
+    return get
+
+
+@pytest.fixture
+def contract():
+    """Assert what every data set promises."""
+
+    def check(adata, name, x="counts"):
+        counts = adata.layers["counts"]
+        checks.counts(counts)
+        checks.unique_genes(adata)
+        assert counts.format == "csr" and counts.dtype == np.int32 and counts.has_sorted_indices
+        assert adata.obs_names.is_unique
+        assert checks.state(adata.X) == x
+        if x == "counts":
+            assert adata.X.format == "csr" and adata.X.dtype == np.int32 and (counts != adata.X).nnz == 0
+            assert not np.shares_memory(adata.X.data, counts.data)
+        for column in ("label", "batch"):
+            assert isinstance(adata.obs[column].dtype, pd.CategoricalDtype)
+            assert set(adata.obs[column].cat.categories) == set(adata.obs[column])
+        source = adata.uns["source"]
+        assert list(source) == ["name", "citation", "doi", "licence", "url", "note"]
+        assert source["name"] == name
+        assert all(isinstance(value, str) for value in source.values())
+        assert source["citation"] and source["licence"] and source["note"]
+
+    return check
+
+
+class Server(ThreadingHTTPServer):
+    """Answers with ``answers`` in turn, the last one for good: (status, body, promised length)."""
+
+    daemon_threads = False
+    answers = ()
+    requests = 0
+
+    def promise(self, *answers):
+        self.answers = answers
+
+    def next(self):
+        answer = self.answers[min(self.requests, len(self.answers) - 1)]
+        self.requests += 1
+        return answer
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        answer = self.server.next()
+        if callable(answer):
+            answer = answer()
+        status, body, length = answer
+        with suppress(ConnectionError):  # the client may have given up
+            self.send_response(status)
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A server that stands for raw.githubusercontent.com."""
+    monkeypatch.delenv("LATENTCELLS_OFFLINE", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
+    with Server(("127.0.0.1", 0), Handler) as server:
+        monkeypatch.setattr(_registry, "HOST", f"http://127.0.0.1:{server.server_port}")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+    gc.collect(1)  # pooch leaves a response that broke off to the collector: let it be collected here
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache folder, not yet made."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("LATENTCELLS_DATA", str(folder))
+    return folder
+
+
+@pytest.fixture
+def files():
+    """files(folder): every file below it, by relative name."""
+
+    def listed(folder):
+        return sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) if folder.exists() else []
+
+    return listed
+
+
+@pytest.fixture
+def refused():
+    """refused(call): the one line of DataUnavailable, without a foreign traceback behind it."""
+
+    def check(call, *args):
+        with pytest.raises(datasets.DataUnavailable) as caught:
+            call(*args)
+        error = caught.value
+        assert error.__cause__ is None and error.__suppress_context__
+        message = str(error)
+        assert "\n" not in message
+        assert "LATENTCELLS_DATA" in message and "offline_ok=True" in message
+        return message
+
+    return check

@@ -1,0 +1,51 @@
+"""conftest.py compares outputs where the data can be had and only runs the cells elsewhere; claims fail in both."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbval.plugin import get_sanitize_patterns
+
+from tests.notebooks.rules import ROOT
+
+
+def nbval(folder, datasets, *sources):
+    """The exit status and the report of nbval on notebooks of one cell each, whose stored output is "stored"."""
+    shutil.copy(ROOT / "conftest.py", folder)
+    for i, source in enumerate(sources):
+        stored = [new_output("stream", name="stdout", text="stored\n")]
+        nb = new_notebook(metadata={"latentcells": {"datasets": datasets}})
+        nb.cells = [new_code_cell(source, execution_count=1, outputs=stored)]
+        nbformat.write(nb, folder / f"{i}.ipynb")
+    command = [sys.executable, "-m", "pytest", folder, "--rootdir", folder, "--nbval", "--nbval-current-env"]
+    offline = os.environ | {"LATENTCELLS_DATA": str(folder), "LATENTCELLS_OFFLINE": "1"}
+    run = subprocess.run(command, capture_output=True, text=True, env=offline, cwd=folder)
+    return run.returncode, run.stdout
+
+
+def test_strict_where_the_data_are(tmp_path):
+    status, report = nbval(tmp_path, [], "print('stored')", "print('another')")
+    assert (status, "outputs compared" in report, "1 failed, 1 passed" in report) == (1, True, True), report
+
+
+def test_lax_where_they_are_not(tmp_path):
+    status, report = nbval(tmp_path, ["pbmc_facs"], "print('another')", "raise AssertionError('✗ a claim')")
+    assert (status, "outputs not compared" in report, "1 failed, 1 passed" in report) == (1, True, True), (
+        report
+    )
+
+
+def test_sanitiser_forgets_the_machine_and_nothing_else():
+    def sanitised(text):
+        for regex, replacement in get_sanitize_patterns((ROOT / "tests/notebooks/sanitize.cfg").read_text()):
+            text = re.sub(regex, replacement, text)
+        return text
+
+    assert sanitised("<object at 0x7f60b8c1>, 12.3 s, 4 ms/step") == "<object at ADDRESS>, TIME, TIME"
+    assert sanitised("/tmp/a1/data/x.h5ad 'C:\\Temp\\a\\x.h5ad'") == "PATH/x.h5ad 'PATH/x.h5ad'"
+    same = "F1 0.741, 1838 genes, 3/4, https://doi.org/10.1000/182, chapters/01_vae.ipynb, 0x1F"
+    assert sanitised(same) == same

@@ -1,0 +1,215 @@
+import numpy as np
+import pandas as pd
+import pytest
+import scanpy as sc
+from scipy import sparse
+
+from latentcells.preprocess import HighlyVariableGenes, LibrarySize, inputs, split
+from latentcells.preprocess.highly_variable_genes import METHODS
+
+
+def scanpy_genes(adata, n, method, batch):
+    """What a user would write with scanpy."""
+    adata = adata.copy()
+    if method in ("seurat", "cell_ranger"):
+        sc.pp.normalize_total(adata, target_sum=1e4)
+        sc.pp.log1p(adata)
+    pp = sc.experimental.pp if method == "pearson_residuals" else sc.pp
+    pp.highly_variable_genes(adata, n_top_genes=n, flavor=method, batch_key=batch)
+    return list(adata.var_names[adata.var["highly_variable"]])
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("batch", [None, "batch"])
+def test_equals_scanpy(adata, method, batch):
+    for n in (1, 10, 30):
+        genes = HighlyVariableGenes(n, method, batch).fit(adata).genes_
+        assert list(genes) == scanpy_genes(adata, n, method, batch)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_methods_differ(adata, method):
+    genes = set(HighlyVariableGenes(20, method).fit(adata).genes_)
+    others = [set(HighlyVariableGenes(20, other).fit(adata).genes_) for other in METHODS if other != method]
+    assert all(genes != other for other in others)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_batch_leaves_out_a_gene_that_varies_only_between_batches(adata, method):
+    counts = inputs(adata)
+    level = np.where(adata.obs["batch"] == "p1", *((0.2, 10) if method == "seurat_v3" else (1, 30)))
+    libraries = counts.sum(axis=1) / counts.sum(axis=1).mean()
+    counts[:, 7] = np.random.default_rng(0).poisson(level * libraries)
+    adata.layers["counts"] = sparse.csr_matrix(counts)
+    assert "gene7" in HighlyVariableGenes(20, method).fit(adata).genes_
+    assert "gene7" not in HighlyVariableGenes(20, method, batch="batch").fit(adata).genes_
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_fit_reads_the_counts_wherever_x_stands(adata, method):
+    genes = list(HighlyVariableGenes(20, method).fit(adata).genes_)
+    logged = LibrarySize().fit(adata).transform(adata)
+    assert list(HighlyVariableGenes(20, method).fit(logged).genes_) == genes
+    del adata.layers["counts"]
+    adata.X = inputs(adata)  # dense
+    assert list(HighlyVariableGenes(np.int64(20), method).fit(adata).genes_) == genes
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_transform_keeps_the_training_order_and_the_unit(adata):
+    hvg = HighlyVariableGenes(20).fit(adata)
+    assert list(hvg.genes_) == [gene for gene in adata.var_names if gene in set(hvg.genes_)]
+    logged = LibrarySize().fit(adata).transform(adata)
+    got = hvg.transform(logged[:50, ::-1])
+    assert list(got.var_names) == list(hvg.genes_)
+    assert not got.is_view
+    np.testing.assert_array_equal(inputs(got), inputs(logged[:50, hvg.genes_]))
+    np.testing.assert_array_equal(inputs(got, "counts"), inputs(adata[:50, hvg.genes_]))
+
+
+def test_test_cells_have_no_say(adata):
+    train, test = split(adata)
+    counts = inputs(train)
+    counts[:, :20] = 3  # constant over the training cells, wild over the test cells
+    train.layers["counts"] = sparse.csr_matrix(counts)
+    test.layers["counts"] = test.X = sparse.csr_matrix(inputs(test) * (1 + 99 * (np.arange(80) < 20)))
+    for method in METHODS[2:]:
+        hvg = HighlyVariableGenes(60, method).fit(train)
+        assert list(hvg.transform(test).var_names) == [f"gene{i}" for i in range(20, 80)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_ties_still_give_n_genes(adata, method):
+    counts = inputs(adata)
+    counts[:, 40:] = counts[:, :40]
+    adata.layers["counts"] = sparse.csr_matrix(counts)
+    for n in (9, 80):
+        assert len(HighlyVariableGenes(n, method).fit(adata).genes_) == n
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_batch_may_express_fewer_genes_than_n(adata, method):
+    counts = inputs(adata)
+    counts[adata.obs["batch"] == "p1", :40] = 0
+    adata.layers["counts"] = sparse.csr_matrix(counts)
+    assert len(HighlyVariableGenes(60, method, batch="batch").fit(adata).genes_) == 60
+
+
+def test_fill_adds_missing_genes_as_zeros(adata):
+    adata.uns["source"] = {"name": "test"}
+    adata.obsm["z"] = np.ones((240, 2))
+    hvg = HighlyVariableGenes(20).fit(adata)
+    lost, kept = hvg.genes_[[3, 11]], hvg.genes_.delete([3, 11])
+    for x in (adata.X, inputs(adata)):
+        adata.X = x
+        got = hvg.transform(adata[:, adata.var_names.difference(lost)], fill=0)
+        assert list(got.var_names) == list(hvg.genes_)
+        assert not inputs(got[:, lost]).any()
+        assert not inputs(got[:, lost], "counts").any()
+        np.testing.assert_array_equal(inputs(got[:, kept]), inputs(adata[:, kept]))
+        np.testing.assert_array_equal(inputs(got[:, kept], "counts"), inputs(adata[:, kept]))
+        pd.testing.assert_frame_equal(got.obs, adata.obs)
+        assert got.uns["source"] == {"name": "test"}
+        assert got.obsm["z"].shape == (240, 2)
+        assert got.layers["counts"].dtype == np.int32
+
+
+def test_refuses_missing_genes(adata):
+    hvg = HighlyVariableGenes(20).fit(adata)
+    lost = hvg.genes_[:4]
+    names = ", ".join(lost[:3])
+    with pytest.raises(ValueError, match=rf"4 of the 20 chosen genes are missing \({names}, …\): .*fill=0"):
+        hvg.transform(adata[:, adata.var_names.difference(lost)])
+    with pytest.raises(ValueError, match=rf"1 of the 20 chosen genes are missing \({lost[0]}\): .*fill=0"):
+        hvg.transform(adata[:, adata.var_names.difference(lost[:1])])
+
+
+def test_refuses_another_fill(adata):
+    with pytest.raises(ValueError, match="fill=1 is unknown: choose from None, 0"):
+        HighlyVariableGenes(20).fit(adata).transform(adata, fill=1)
+
+
+def test_refuses_to_transform_before_fit(adata):
+    with pytest.raises(ValueError, match=r"HighlyVariableGenes is not fitted: call fit\(train\)"):
+        HighlyVariableGenes(20).transform(adata)
+
+
+def test_refuses_an_unknown_method():
+    match = "method='vst' is unknown: choose from 'seurat', 'cell_ranger', 'seurat_v3', 'pearson_residuals'"
+    with pytest.raises(ValueError, match=match):
+        HighlyVariableGenes(20, "vst")
+
+
+def test_refuses_no_genes_and_a_number_that_is_none():
+    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
+        HighlyVariableGenes(0)
+    with pytest.raises(TypeError, match=r"n must be an integer, got 2000\.0"):
+        HighlyVariableGenes(2000.0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_refuses_more_genes_than_vary(adata, method):
+    counts = inputs(adata)
+    counts[:, 7] = 0
+    adata.layers["counts"] = sparse.csr_matrix(counts)
+    assert len(HighlyVariableGenes(79, method).fit(adata).genes_) == 79
+    with pytest.raises(
+        ValueError, match=r"n=80 is more than the 79 genes that vary .*\(80 genes in all\): lower n"
+    ):
+        HighlyVariableGenes(80, method).fit(adata)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_refuses_log1p_data_without_counts(adata, method):
+    logged = LibrarySize().fit(adata).transform(adata)
+    del logged.layers["counts"]
+    with pytest.raises(
+        ValueError, match=r'X \(there is no layers\["counts"\]\) must hold counts .* like log1p data'
+    ):
+        HighlyVariableGenes(20, method).fit(logged)
+
+
+def test_refuses_a_counts_layer_that_holds_none(adata):
+    adata.layers["counts"] = adata.X / 2
+    with pytest.raises(ValueError, match=r'layers\["counts"\] must hold counts .* got 1.5'):
+        HighlyVariableGenes(20).fit(adata)
+
+
+def test_refuses_empty_cells(adata):
+    adata.layers["counts"] = sparse.csr_matrix(inputs(adata) * (np.arange(240) != 7)[:, None])
+    with pytest.raises(ValueError, match=r'layers\["counts"\] has 1 cells with a total of 0'):
+        HighlyVariableGenes(20).fit(adata)
+
+
+@pytest.mark.filterwarnings("ignore:Variable names are not unique")  # anndata's own, on slicing
+def test_refuses_repeated_gene_names(adata):
+    hvg = HighlyVariableGenes(20).fit(adata)
+    adata.var_names = ["gene0", *adata.var_names[:-1]]
+    for call in (hvg.fit, hvg.transform):
+        with pytest.raises(ValueError, match=r"1 gene names repeat \(gene0\)"):
+            call(adata)
+
+
+def test_refuses_an_unknown_batch(adata):
+    with pytest.raises(
+        ValueError, match=r"batch='plate' is no column of obs: choose from \['label', 'donor'"
+    ):
+        HighlyVariableGenes(20, batch="plate").fit(adata)
+
+
+def test_refuses_a_batch_of_one_cell(adata):
+    adata.obs["batch"] = ["p3", *adata.obs["batch"][1:]]
+    with pytest.raises(
+        ValueError, match=r"batch 'p3' of obs\['batch'\] has 1 cell, too few for a variance: drop"
+    ):
+        HighlyVariableGenes(20, batch="batch").fit(adata)
+
+
+def test_a_foreign_failure_is_told_in_one_line(adata):
+    with pytest.raises(
+        ValueError, match=r"method='seurat_v3' cannot rank these \d+ genes over 2 cells \("
+    ) as error:
+        HighlyVariableGenes(2, "seurat_v3").fit(adata[:2])
+    assert "\n" not in str(error.value)
+    assert error.value.__suppress_context__

@@ -1,0 +1,103 @@
+import anndata
+import numpy as np
+import pytest
+import scanpy as sc
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from latentcells.preprocess import LibrarySize, inputs, split
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("target_sum", [1e4, 1e6, None])
+@pytest.mark.parametrize("log1p", [True, False])
+def test_equals_scanpy(adata, target_sum, log1p):
+    expected = sc.pp.normalize_total(adata, target_sum=target_sum, copy=True)
+    if log1p:
+        sc.pp.log1p(expected)
+    got = LibrarySize(target_sum, log1p).fit(adata).transform(adata)
+    np.testing.assert_allclose(inputs(got), inputs(expected), rtol=1e-6)
+    assert got.uns == expected.uns
+    assert got.X.dtype == np.float32
+
+
+def test_equals_the_equation(adata):
+    counts = inputs(adata).astype(np.float64)
+    expected = np.log1p(counts / counts.sum(axis=1, keepdims=True) * 1e4)
+    np.testing.assert_allclose(inputs(LibrarySize().fit(adata).transform(adata)), expected, rtol=1e-6)
+
+
+def test_dense_equals_sparse(adata):
+    got = inputs(LibrarySize().fit(adata).transform(adata))
+    adata.X = inputs(adata)
+    np.testing.assert_allclose(inputs(LibrarySize().fit(adata).transform(adata)), got, rtol=1e-6)
+
+
+@settings(deadline=None, max_examples=25)
+@given(arrays(np.int32, (3, 4), elements=st.integers(1, 50)), st.integers(2, 9))
+def test_depth_drops_out(counts, deeper):
+    shallow, deep = anndata.AnnData(counts), anndata.AnnData(counts * deeper)
+    step = LibrarySize().fit(shallow)
+    np.testing.assert_allclose(step.transform(deep).X, step.transform(shallow).X, rtol=1e-5)
+
+
+def test_the_median_is_that_of_the_training_cells(adata):
+    train, test = split(adata)
+    test.X = test.X * 10  # deeper test cells must not move the target
+    step = LibrarySize(None, log1p=False).fit(train)
+    assert step.target_sum_ == np.median(inputs(train).sum(axis=1))
+    np.testing.assert_allclose(inputs(step.transform(test)).sum(axis=1), step.target_sum_, rtol=1e-5)
+    np.testing.assert_array_equal(inputs(step.transform(test[:3])), inputs(step.transform(test))[:3])
+
+
+def test_counts_are_kept(adata):
+    got = LibrarySize().fit(adata).transform(adata)
+    np.testing.assert_array_equal(inputs(got, "counts"), inputs(adata))
+    del adata.layers["counts"]
+    got = LibrarySize().fit(adata).transform(adata)
+    np.testing.assert_array_equal(inputs(got, "counts"), inputs(adata))
+
+
+@pytest.mark.parametrize("call", ["fit", "transform"])
+def test_refuses_log1p_data(adata, call):
+    step = LibrarySize().fit(adata)
+    with pytest.raises(
+        ValueError, match=r'log1p already .*adata.X = adata.layers\["counts"\].copy\(\) and del'
+    ):
+        getattr(step, call)(step.transform(adata))
+
+
+@pytest.mark.parametrize("call", ["fit", "transform"])
+@pytest.mark.parametrize(("value", "looks"), [(0.5, "unit"), (1.7, "log1p"), (-1, "z-scores")])
+def test_refuses_what_is_no_count(adata, call, value, looks):
+    step = LibrarySize().fit(adata)
+    adata.X = np.full(adata.shape, value)
+    with pytest.raises(ValueError, match=f"X must hold counts .* got {value}: looks like {looks}"):
+        getattr(step, call)(adata)
+
+
+@pytest.mark.parametrize("call", ["fit", "transform"])
+def test_refuses_cells_without_a_molecule(adata, call):
+    step = LibrarySize().fit(adata)
+    adata.X = inputs(adata) * (np.arange(240) != 7)[:, None]
+    with pytest.raises(ValueError, match=r"X has 1 cells with a total of 0 .*index 7"):
+        getattr(step, call)(adata)
+
+
+def test_genes_without_a_molecule_stay_zero(adata):
+    adata.X = inputs(adata) * (np.arange(80) != 7)
+    assert not inputs(LibrarySize().fit(adata).transform(adata))[:, 7].any()
+
+
+def test_refuses_to_transform_before_fit(adata):
+    with pytest.raises(
+        ValueError, match=r"LibrarySize is not fitted: call fit\(train\) with the training cells"
+    ):
+        LibrarySize().transform(adata)
+
+
+@pytest.mark.parametrize("target_sum", [0, -1e4, float("nan")])
+def test_refuses_a_target_that_is_not_positive(target_sum):
+    with pytest.raises(ValueError, match=f"target_sum must be positive or None, got {target_sum}"):
+        LibrarySize(target_sum)

@@ -1,0 +1,223 @@
+import anndata as ad
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import sparse
+
+from latentcells import checks
+
+FORMATS = [np.asarray, sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array, sparse.csc_array]
+EXAMPLES = {
+    "counts": [[0.0, 3.0], [250.0, 1.0]],
+    "unit": [[0.0, 0.25], [1.0, 0.5]],
+    "log1p": [[0.0, 2.5], [0.0, 6.25]],
+    "normalised": [[0.0, 12.5], [1.0, 3000.25]],
+    "z-scores": [[-0.5, 2.0], [0.0, 10.0]],
+}
+COUNTS = np.array(EXAMPLES["counts"])
+
+
+@pytest.fixture(params=FORMATS, ids=lambda make: make.__name__)
+def form(request):
+    return request.param
+
+
+def refusal(error, check, *args, **kwargs) -> str:
+    with pytest.raises(error) as caught:
+        check(*args, **kwargs)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("state", EXAMPLES)
+def test_state_tells_the_five_apart(form, state):
+    assert checks.state(form(np.array(EXAMPLES[state]))) == state
+
+
+def test_state_takes_integers_booleans_and_nothing_at_all(form):
+    assert checks.state(form(COUNTS.astype(np.int32))) == "counts"
+    assert checks.state(form(COUNTS > 0)) == "counts"
+    assert checks.state(form(np.zeros((2, 3)))) == "counts"
+    assert checks.state(np.zeros((0, 3))) == "counts"
+
+
+@pytest.mark.parametrize(
+    ("high", "state"), [(1.0, "unit"), (1.001, "log1p"), (19.9, "log1p"), (20.0, "normalised")]
+)
+def test_state_changes_at_its_bounds(high, state):
+    assert checks.state([[0.5, high]]) == state
+
+
+@given(hnp.arrays(np.int64, hnp.array_shapes(min_dims=2, max_dims=2), elements=st.integers(0, 10**6)))
+def test_counts_pass_in_every_form_and_dtype(x):
+    for make in FORMATS:
+        for dtype in (np.int32, np.float32, np.float64):
+            checks.counts(make(x.astype(dtype)))
+
+
+@given(
+    hnp.arrays(np.float64, (3, 4), elements=st.integers(0, 50)),
+    st.tuples(st.integers(0, 2), st.integers(0, 3)),
+    st.sampled_from([-1.0, -0.5, 0.5, 7.25, np.nan, np.inf, -np.inf]),
+)
+def test_one_bad_value_is_enough_to_refuse_counts(x, where, bad):
+    x[where] = bad
+    for make in FORMATS:
+        assert f"{bad:g}" in refusal(ValueError, checks.counts, make(x))
+
+
+def test_a_sparse_matrix_is_never_made_dense(monkeypatch):
+    huge = sparse.csr_matrix(([3], ([0], [0])), shape=(10**6, 10**6))
+    assert checks.state(huge) == "counts"
+    checks.finite(huge)
+    checks.unit(huge * 0.25)
+
+
+def test_views_of_anndata_are_read_like_the_rest(form):
+    adata = ad.AnnData(form(COUNTS), layers={"z": form(COUNTS - 1)})
+    checks.counts(adata[:1, ::-1].X)
+    assert "-1" in refusal(ValueError, checks.counts, adata[:, :1].layers["z"])
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("z-scores", "got -0.5: looks like z-scores"),
+        ("log1p", "got 2.5: looks like log1p data"),
+        ("unit", "got 0.25: looks like unit-scaled data"),
+        ("normalised", "got 12.5: looks like normalised data"),
+    ],
+)
+def test_counts_names_value_state_and_mend(form, state, words):
+    message = refusal(ValueError, checks.counts, form(np.array(EXAMPLES[state])), "layers")
+    assert message.startswith("layers must hold counts")
+    assert words in message
+    assert 'adata.layers["counts"]' in message
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_finite_names_value_number_and_mend(form, bad):
+    x = COUNTS.copy()
+    x[0, 1] = bad
+    message = refusal(ValueError, checks.finite, form(x), "x")
+    assert message.startswith(f"x must be finite, got {bad}")
+    assert "(1 of " in message and "filter_genes" in message
+    for check in (checks.counts, checks.log1p, checks.unit):
+        assert refusal(ValueError, check, form(x)).startswith("X must be finite")
+    assert refusal(ValueError, checks.state, form(x)).startswith("X must be finite")
+
+
+@pytest.mark.parametrize("state", ["log1p", "unit"])
+def test_log1p_passes(form, state):
+    checks.log1p(form(np.array(EXAMPLES[state])))
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("counts", "got 250: looks like counts"),
+        ("normalised", "got 3000.25: looks like normalised data"),
+        ("z-scores", "got -0.5: looks like z-scores"),
+    ],
+)
+def test_log1p_names_value_state_and_mend(form, state, words):
+    message = refusal(ValueError, checks.log1p, form(np.array(EXAMPLES[state])))
+    assert message.startswith("X must hold log1p data")
+    assert words in message and "LibrarySize" in message
+
+
+def test_unit_passes_its_bounds(form):
+    checks.unit(form(np.array(EXAMPLES["unit"])))
+    checks.unit(form(COUNTS > 0))
+    checks.unit(form(np.zeros((2, 2))))
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("z-scores", "got -0.5: looks like z-scores"),
+        ("log1p", "got 6.25"),
+        ("counts", "got 250: looks like counts"),
+    ],
+)
+def test_unit_names_value_state_and_mend(form, state, words):
+    message = refusal(ValueError, checks.unit, form(np.array(EXAMPLES[state])))
+    assert message.startswith("X must hold values within [0, 1]")
+    assert words in message and "MinMax" in message
+
+
+def test_what_is_no_matrix_of_numbers_is_a_type_error():
+    assert "adata.X" in refusal(TypeError, checks.counts, ad.AnnData(COUNTS))
+    assert "dtype <U1" in refusal(TypeError, checks.finite, [["a", "b"]])
+
+
+def test_not_empty_counts_cells_and_genes(form):
+    checks.not_empty(form(COUNTS))
+    x = np.array([[0, 1, 0, 2], [0, 0, 0, 0], [0, 3, 0, 0], [0, 0, 0, 0]])
+    cells = refusal(ValueError, checks.not_empty, form(x), "x")
+    assert cells.startswith("x has 2 cells with a total of 0 (the first has index 1)")
+    assert "sc.pp.filter_cells" in cells
+    genes = refusal(ValueError, checks.not_empty, form(x), cells=False)
+    assert genes.startswith("X has 2 genes with a total of 0 (the first has index 0)")
+    assert "sc.pp.filter_genes" in genes
+    checks.not_empty(form(x), cells=False, genes=False)
+
+
+def test_not_empty_sees_through_stored_zeros():
+    x = sparse.csr_matrix(COUNTS)
+    x.data[:2] = 0
+    assert "1 cells" in refusal(ValueError, checks.not_empty, x)
+
+
+def test_unique_genes_names_the_first_repeats():
+    adata = ad.AnnData(np.zeros((2, 9)))
+    adata.var_names = list("ABCDEFGHI")
+    checks.unique_genes(adata)
+    adata.var_names = list("AABBCCDDE")
+    message = refusal(ValueError, checks.unique_genes, adata)
+    assert message == "4 gene names repeat (A, B, C, …): call adata.var_names_make_unique()"
+    assert "(A)" in refusal(ValueError, checks.unique_genes, adata[:, :3])
+
+
+def test_choice_lists_the_choices():
+    assert checks.choice("a", ("a", "b"), "mode") == "a"
+    assert checks.choice(None, (None, "layer"), "mode") is None
+    assert refusal(ValueError, checks.choice, "c", ("a", "b"), "mode") == (
+        "mode='c' is unknown: choose from 'a', 'b'"
+    )
+    assert "[1]" in refusal(ValueError, checks.choice, [1], {"a": 1}, "mode")
+
+
+@given(st.integers(-100, 100), st.integers(-100, 100))
+def test_at_least_keeps_or_refuses(value, minimum):
+    if value >= minimum:
+        assert checks.at_least(value, minimum, "n") == value
+    else:
+        assert (
+            refusal(ValueError, checks.at_least, value, minimum, "n")
+            == f"n must be at least {minimum}, got {value}"
+        )
+
+
+def test_at_least_gives_a_plain_int():
+    assert type(checks.at_least(np.int32(3), 1, "n")) is int
+
+
+@pytest.mark.parametrize("value", [True, 2.0, "2", None, np.float32(2)])
+def test_at_least_wants_an_integer(value):
+    message = refusal(TypeError, checks.at_least, value, 1, "latent_dim")
+    assert message.startswith("latent_dim must be an integer, got")
+    assert repr(value) in message
+
+
+def test_same_genes_compares_numbers_and_names():
+    checks.same_genes(3, 3)
+    checks.same_genes(["a", "b"], np.array(["a", "b"]))
+    checks.same_genes(2, ["a", "b"])
+    assert refusal(ValueError, checks.same_genes, 3, 4, "x").startswith("x has 3 genes, expected 4")
+    assert "expected 1" in refusal(ValueError, checks.same_genes, ["a", "b"], 1)
+    message = refusal(ValueError, checks.same_genes, ["a", "c"], ["a", "b"])
+    assert message == "X has gene 'c' at position 1, expected 'b': reorder by adata[:, genes]"

@@ -1,0 +1,84 @@
+"""Write notebooks so that the same content is always the same bytes.
+
+One kernel name, no trace of the machine or of the time of execution, stable unique cell ids, one stream output
+where the kernel sent several pieces, no metadata that nothing here reads, sorted keys. Outputs and execution counts
+stay as they are. With --check the files are only named, and the exit status is 1.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import nbformat
+
+NOTEBOOK_METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python", "pygments_lexer": "ipython3"},
+}
+KEPT_OF_NOTEBOOK = {"latentcells"}
+KEPT_OF_CELL = {"latentcells", "mystnb", "tags"}
+
+
+def normalise(text: str) -> str:
+    """The normal form of a notebook, given and returned as the text of its file (nbformat 4)."""
+    nb = nbformat.from_dict(json.loads(text))
+    nb.nbformat, nb.nbformat_minor = 4, 5
+    nb.metadata = {k: v for k, v in nb.metadata.items() if k in KEPT_OF_NOTEBOOK} | NOTEBOOK_METADATA
+    taken = set()
+    for cell in nb.cells:
+        cell.source = _joined(cell.source)
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k in KEPT_OF_CELL and v}
+        cell.id = _free_id(cell, taken)
+        if cell.cell_type == "code":
+            cell.outputs = _merge_streams(cell.outputs)
+    nbformat.validate(nb)
+    return nbformat.writes(nb, version=4).rstrip("\n") + "\n"
+
+
+def _joined(source: str | list[str]) -> str:
+    return source if isinstance(source, str) else "".join(source)
+
+
+def _free_id(cell: dict, taken: set[str]) -> str:
+    """The cell's own id or, where it has none or an earlier cell has it, one made from what the cell says."""
+    chosen, n = cell.get("id"), 0
+    while chosen is None or chosen in taken:
+        chosen, n = hashlib.sha256(f"{n} {cell.cell_type} {cell.source}".encode()).hexdigest()[:8], n + 1
+    taken.add(chosen)
+    return chosen
+
+
+def _merge_streams(outputs: list[dict]) -> list[dict]:
+    merged = []
+    for output in outputs:
+        if output.output_type == "stream":
+            output.text = _joined(output.text)
+            if merged and merged[-1].get("name") == output.name and merged[-1].output_type == "stream":
+                merged[-1].text += output.text
+                continue
+        merged.append(output)
+    return merged
+
+
+def main() -> int:
+    """Run the command line; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if a file is not normal")
+    parser.add_argument("notebooks", nargs="+", type=Path)
+    args = parser.parse_args()
+    changed = 0
+    for path in args.notebooks:
+        text = path.read_text(encoding="utf8")
+        normal = normalise(text)
+        if normal != text:
+            changed += 1
+            print(f"{path}: {'not normalised (mend: make format)' if args.check else 'normalised'}")
+            if not args.check:
+                path.write_text(normal, encoding="utf8")
+    return int(args.check and changed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
