@@ -1,12 +1,37 @@
 """Latent Cells: representation learning for single-cell RNA-seq with Keras."""
 
-import os
+from latentcells._quiet import tensorflow_log_silenced
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow loads: it silences only its log lines
+with tensorflow_log_silenced():
+    import tensorflow  # noqa: F401  on every backend: the models feed their batches through tf.data
 
-from latentcells import checks, evaluate, layers, likelihoods, models, objectives, preprocess  # noqa: E402
+from latentcells import (  # noqa: E402
+    checks,
+    datasets,
+    evaluate,
+    layers,
+    likelihoods,
+    models,
+    objectives,
+    plots,
+    preprocess,
+    results,
+)
 from latentcells.claims import claim  # noqa: E402
 from latentcells.preprocess import inputs  # noqa: E402
 
-__all__ = ["checks", "claim", "evaluate", "inputs", "layers", "likelihoods", "models", "objectives", "preprocess"]
+__all__ = [
+    "checks",
+    "claim",
+    "datasets",
+    "evaluate",
+    "inputs",
+    "layers",
+    "likelihoods",
+    "models",
+    "objectives",
+    "plots",
+    "preprocess",
+    "results",
+]
 __version__ = "0.1.0"

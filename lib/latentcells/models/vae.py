@@ -30,6 +30,7 @@ class VAE(CellModel):
         hidden: units of the encoder's dense layers; the decoder has them in reverse.
         likelihood: ``"negative_binomial"`` or ``"zero_inflated_negative_binomial"`` (counts),
             ``"gaussian"`` (log1p) or ``"bernoulli"`` (values in [0, 1]).
+        dropout: share of the hidden units that a training step leaves out, in the encoder and the decoder.
         normalization: none yet; chapter 2 brings the choices.
         beta: the weight of the KL term (Higgins et al. 2017).
         warmup: training steps over which the weight rises from 0 to ``beta`` (Bowman et al. 2016,
@@ -52,6 +53,7 @@ class VAE(CellModel):
         latent_dim=10,
         hidden=(256,),
         likelihood="negative_binomial",
+        dropout=0.0,
         normalization=None,
         beta=1.0,
         warmup=0,
@@ -62,13 +64,16 @@ class VAE(CellModel):
         self.latent_dim = checks.at_least(latent_dim, 1, "latent_dim")
         self.hidden = tuple(checks.at_least(units, 1, "hidden") for units in hidden)
         self.likelihood = likelihood
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and less than 1, got {dropout!r}")
+        self.dropout = float(dropout)
         self.normalization = checks.choice(normalization, (None,), "normalization")
         if not beta >= 0:
             raise ValueError(f"beta must be 0 or more, got {beta!r}: 1 gives the ELBO")
         self.beta = float(beta)
         self.warmup = checks.at_least(warmup, 0, "warmup")
 
-        seeds = iter(np.random.SeedSequence(self.seed).generate_state(2 * len(self.hidden) + 4).tolist())
+        seeds = iter(np.random.SeedSequence(self.seed).generate_state(4 * len(self.hidden) + 4).tolist())
         self.head = likelihoods.get(likelihood)(self.n_genes, seed=next(seeds), name="likelihood")
         self.sampling = Sampling(seed=next(seeds), dtype="float32")
         self.encoder = self._encoder(seeds)
@@ -80,12 +85,16 @@ class VAE(CellModel):
         start = keras.initializers.GlorotUniform(seed=next(seeds))
         return keras.layers.Dense(units, kernel_initializer=start, **kwargs)(tensor)
 
+    def _hidden(self, tensor, widths, seeds):
+        for units in widths:
+            tensor = self._dense(tensor, units, seeds, activation="relu")
+            tensor = keras.layers.Dropout(self.dropout, seed=next(seeds))(tensor)
+        return tensor
+
     def _encoder(self, seeds):
         """x (cells, genes) -> z_mean and z_log_var (cells, latent_dim)."""
         x = keras.Input((self.n_genes,), name="x")
-        tensor = self.head.encoder_input(x)
-        for units in self.hidden:
-            tensor = self._dense(tensor, units, seeds, activation="relu")
+        tensor = self._hidden(self.head.encoder_input(x), self.hidden, seeds)
         mean = self._dense(tensor, self.latent_dim, seeds, name="z_mean", dtype="float32")
         log_var = self._dense(tensor, self.latent_dim, seeds, name="z_log_var", dtype="float32")
         return keras.Model(x, {"z_mean": mean, "z_log_var": ops.clip(log_var, -15.0, 15.0)}, name="encoder")
@@ -93,9 +102,7 @@ class VAE(CellModel):
     def _decoder(self, seeds):
         """z (cells, latent_dim), library (cells, 1) -> the likelihood's parameters."""
         inputs = {"z": keras.Input((self.latent_dim,), name="z"), "library": keras.Input((1,), name="library")}
-        tensor = inputs["z"]
-        for units in reversed(self.hidden):
-            tensor = self._dense(tensor, units, seeds, activation="relu")
+        tensor = self._hidden(inputs["z"], reversed(self.hidden), seeds)
         return keras.Model(inputs, self.head(tensor, inputs["library"]), name="decoder")
 
     def call(self, x, training=False):
@@ -204,5 +211,5 @@ class VAE(CellModel):
         return ops.sum(self.head.log_prob(x, self.decoder({"z": z, "library": library})), axis=-1)
 
     def get_config(self):
-        keys = ("n_genes", "latent_dim", "hidden", "likelihood", "normalization", "beta", "warmup", "seed")
+        keys = ("n_genes", "latent_dim", "hidden", "likelihood", "dropout", "normalization", "beta", "warmup", "seed")
         return {**super().get_config(), **{key: getattr(self, key) for key in keys}}

@@ -1,0 +1,96 @@
+"""What the tests of every layer share."""
+
+import json
+
+import keras
+import numpy as np
+
+
+def gradient(function, *arrays):
+    """Gradient of the sum of ``function(*arrays)`` in each array, on the backend in use."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        gradients = jax.grad(lambda *a: function(*a).sum(), range(len(arrays)))(*arrays)
+    else:
+        import tensorflow as tf
+
+        tensors = [tf.convert_to_tensor(a) for a in arrays]
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            total = tf.reduce_sum(function(*tensors))
+        gradients = tape.gradient(total, tensors)
+    return [np.asarray(g) for g in gradients]
+
+
+def run_layer_test(layer_class, config, arrays, tmp_path, float32_output=False):
+    """Drive a layer through what every layer must bear, on the backend in use.
+
+    Args:
+        layer_class: the class.
+        config: its keyword arguments.
+        arrays: its call arguments, float32.
+        tmp_path: where it may be saved.
+        float32_output: whether the output stays float32 in mixed precision.
+    """
+    _configuration_comes_back(layer_class, config)
+    eager = layer_class(**config)(*arrays)
+    model = _symbolic_call_agrees(layer_class(**config), arrays, eager)
+    _same_output_once_loaded(model, arrays, tmp_path / "layer.keras")
+    _one_compiled_step(layer_class(**config), arrays)
+    for policy in ("mixed_float16", "mixed_bfloat16"):
+        _mixed_precision(layer_class(**config, dtype=policy), arrays, float32_output)
+
+
+def _configuration_comes_back(layer_class, config):
+    stored = layer_class(**config).get_config()
+    assert {key: stored[key] for key in config} == config
+    assert layer_class.from_config(json.loads(json.dumps(stored))).get_config() == stored
+
+
+def _symbolic_call_agrees(layer, arrays, eager):
+    """The layer's functional model, whose shapes and dtypes must be those of the eager call."""
+    inputs = [keras.Input(a.shape[1:]) for a in arrays]
+    outputs = layer(*inputs)
+
+    def agree(symbol, value):
+        assert symbol.dtype == keras.backend.standardize_dtype(value.dtype)
+        assert symbol.shape in (tuple(value.shape), (None, *value.shape[1:]))
+
+    keras.tree.map_structure(agree, outputs, eager)
+    return keras.Model(inputs, outputs)
+
+
+def _same_output_once_loaded(model, arrays, path):
+    model.save(path)
+    loaded = keras.models.load_model(path)
+    for before, after in zip(_flat(model(list(arrays))), _flat(loaded(list(arrays))), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def _one_compiled_step(layer, arrays):
+    """Every weight moves; a layer that has none must let the gradient through to dense layers before it."""
+    inputs = [keras.Input(a.shape[1:]) for a in arrays]
+    outputs = layer(*inputs)
+    if not layer.trainable_variables:
+        outputs = layer(*(keras.layers.Dense(i.shape[1])(i) for i in inputs))
+    model = keras.Model(inputs, outputs)
+    before = [v.numpy() for v in model.trainable_variables]
+    model.compile(loss=keras.tree.map_structure(lambda _: "mse", outputs))
+    target = keras.tree.map_structure(lambda out: np.full((len(arrays[0]), *out.shape[1:]), 3.0), outputs)
+    history = model.fit(list(arrays), target, epochs=1, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+    assert not any(np.array_equal(a, b.numpy()) for a, b in zip(before, model.trainable_variables, strict=True))
+
+
+def _mixed_precision(layer, arrays, float32_output):
+    due = "float32" if float32_output else layer.compute_dtype
+    for output in _flat(layer(*arrays), numpy=False):
+        assert keras.backend.standardize_dtype(output.dtype) == due
+        assert np.isfinite(keras.ops.convert_to_numpy(keras.ops.cast(output, "float32"))).all()
+    assert all(v.dtype == "float32" for v in layer.trainable_variables)
+
+
+def _flat(outputs, numpy=True):
+    outputs = keras.tree.flatten(outputs)
+    return [keras.ops.convert_to_numpy(o) for o in outputs] if numpy else outputs
