@@ -10,6 +10,8 @@ BENCH := .venv-bench/.installed
 BOOK := _build/.built
 BOOK_SOURCES := $(shell find book chapters _config.yml _toc.yml -type f -not -path '*/.*')
 CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
+ON_JAX := tests/layers tests/models tests/test_likelihoods.py tests/test_objectives.py $(addprefix lib/latentcells/, \
+    layers models likelihoods.py objectives.py)
 NBVAL := $(PY) -m pytest chapters --nbval --nbval-current-env --nbval-sanitize-with=tests/notebooks/sanitize.cfg
 
 # The raw data, where a checkout has them beside it; nothing needs that folder to be there.
@@ -31,6 +33,7 @@ serve: book  ## serve the built book on this computer only
 
 test: book  ## test the library, the notebooks (nbval) and the built book
 	$(PY) -m pytest --cov
+	KERAS_BACKEND=jax $(PY) -m pytest $(ON_JAX)
 	$(NBVAL)
 
 test-offline: $(ENV)  ## run every notebook with no data at hand and downloads refused
@@ -44,8 +47,8 @@ notebooks: $(ENV)  ## execute every notebook and store its outputs
 results: $(ENV)  ## rebuild book/results/*.json
 	$(PY) -m benchmarks.results
 
-bench: $(BENCH)  ## compare with scvi-tools, in .venv-bench (needs torch, gigabytes unless TORCH names a CPU build)
-	.venv-bench/bin/python -m benchmarks.scvi
+bench: $(BENCH)  ## measure speed beside scvi-tools, in .venv-bench (needs torch, gigabytes unless TORCH names a CPU build)
+	.venv-bench/bin/python -m benchmarks.speed
 
 lock:  ## resolve requirements.lock again for Python 3.11-3.13 (needs uv)
 	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -74,9 +77,9 @@ $(ENV): requirements.lock pyproject.toml
 
 $(BENCH): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --require-hashes -r requirements.lock
-	.venv-bench/bin/python -m pip install $(TORCH)
-	.venv-bench/bin/python -m pip install -e '.[bench]'
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[bench]'
 	@touch $@
 
 # Always a fresh build: Sphinx repeats no warning of a page that it has cached.

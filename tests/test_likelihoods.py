@@ -85,7 +85,9 @@ def test_nb_has_the_moments_it_promises():
     np.testing.assert_allclose((p * (x - mean) ** 2).sum(), mean + mean**2 / theta, rtol=1e-4)
     drawn = stats.nbinom.rvs(theta, theta / (theta + mean), size=200_000, random_state=0)
     own = -nb(drawn, mean, theta).astype("float64")
-    assert abs(own.mean() - stats.nbinom.entropy(theta, theta / (theta + mean))) < 5 * own.std() / np.sqrt(200_000)
+    assert abs(own.mean() - stats.nbinom.entropy(theta, theta / (theta + mean))) < 5 * own.std() / np.sqrt(
+        200_000
+    )
 
 
 def test_nb_gradient():
@@ -97,7 +99,9 @@ def test_nb_gradient():
 
 def test_nb_gradient_is_finite_at_the_ends():
     x, mean, theta = np.meshgrid(COUNTS, MEANS, THETAS, indexing="ij")
-    assert all(np.isfinite(g).all() for g in gradient(lambda m, t: negative_binomial_log_prob(x, m, t), mean, theta))
+    assert all(
+        np.isfinite(g).all() for g in gradient(lambda m, t: negative_binomial_log_prob(x, m, t), mean, theta)
+    )
 
 
 # -- zero-inflated negative binomial -----------------------------------------------------------------------------
@@ -115,7 +119,9 @@ def test_zinb_without_inflation_is_nb():
 
 
 def test_zinb_is_stable_for_any_logit():
-    np.testing.assert_allclose(zinb([0, 0, 3], 2.0, 0.8, [1e4, -1e4, 1e4]), [0.0, nb(0, 2.0, 0.8), -1e4], atol=5)
+    np.testing.assert_allclose(
+        zinb([0, 0, 3], 2.0, 0.8, [1e4, -1e4, 1e4]), [0.0, nb(0, 2.0, 0.8), -1e4], atol=5
+    )
     to_mean, to_logits = gradient(
         lambda m, lo: zero_inflated_negative_binomial_log_prob(np.float32([0, 0, 3]), m, np.float32(0.8), lo),
         np.float32([2.0, 2.0, 2.0]),
@@ -190,7 +196,9 @@ def test_bernoulli_gradient():
 
 def hidden_and_library(cells=5, units=4):
     rng = np.random.default_rng(0)
-    return rng.normal(size=(cells, units)).astype("float32"), rng.integers(20, 900, (cells, 1)).astype("float32")
+    return rng.normal(size=(cells, units)).astype("float32"), rng.integers(20, 900, (cells, 1)).astype(
+        "float32"
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -225,16 +233,36 @@ def test_the_mean_counts_of_a_cell_sum_to_its_library():
 def test_a_head_uses_its_own_mathematics():
     rng, (hidden, library) = np.random.default_rng(1), hidden_and_library()
     x = rng.integers(0, 2, (5, 7)).astype("float32")
-    functions = dict(zip(NAMES, (bernoulli_log_prob, gaussian_log_prob, negative_binomial_log_prob), strict=False))
+    functions = dict(
+        zip(NAMES, (bernoulli_log_prob, gaussian_log_prob, negative_binomial_log_prob), strict=False)
+    )
     for name, function in functions.items():
         head = likelihoods.get(name)(7)
         parameters = head(hidden, library)
-        np.testing.assert_array_equal(head.log_prob(x, parameters), function(x, *parameters.values()))
+        np.testing.assert_allclose(head.log_prob(x, parameters), function(x, *parameters.values()), rtol=1e-5)
     head = likelihoods.get("zero_inflated_negative_binomial")(7)
     p = head(hidden, library)
     expected = zinb(x, p["mean"], p["theta"], p["inflation_logits"])
-    np.testing.assert_array_equal(head.log_prob(x, p), expected)
-    np.testing.assert_allclose(head.mean(p), np.asarray(p["mean"]) * (1 - expit(p["inflation_logits"])), rtol=1e-5)
+    np.testing.assert_allclose(head.log_prob(x, p), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        head.mean(p), np.asarray(p["mean"]) * (1 - expit(p["inflation_logits"])), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_head_starts_at_the_average_cell(name):
+    """Within 2 %, for one molecule is added to each gene; the inflation starts at one half."""
+    rng, (hidden, library) = np.random.default_rng(1), hidden_and_library()
+    x = rng.poisson(rng.uniform(1, 9, 7), (400, 7)).astype("float32")
+    x = {"bernoulli": x / x.max(axis=0), "gaussian": np.log1p(x)}.get(name, x)
+    head = likelihoods.get(name)(7)
+    head(hidden, library)
+    head.start_at(x)
+    parameters = head(0 * hidden, x.sum(axis=1).mean() * np.ones_like(library))
+    scale = {"zero_inflated_negative_binomial": 0.5}.get(name, 1.0)
+    np.testing.assert_allclose(head.mean(parameters), np.tile(scale * x.mean(axis=0), (5, 1)), rtol=0.02)
+    if name == "gaussian":
+        np.testing.assert_allclose(np.exp(parameters["log_var"]), x.var(axis=0), rtol=0.02)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -311,6 +339,7 @@ def test_an_unknown_likelihood_lists_the_choices():
 
 def test_the_base_head_has_no_mathematics():
     head = likelihoods.Likelihood(7)
-    for call in (lambda: head.check(COUNT_DATA), lambda: head.log_prob(None, None), lambda: head.mean(None)):
+    calls = (head.check, head.start_at, head.mean, lambda x: head.log_prob(x, None))
+    for call in calls:
         with pytest.raises(NotImplementedError):
-            call()
+            call(COUNT_DATA)

@@ -5,7 +5,7 @@ from latentcells._quiet import tensorflow_log_silenced
 with tensorflow_log_silenced():
     import tensorflow  # noqa: F401  on every backend: the models feed their batches through tf.data
 
-from latentcells import (  # noqa: E402
+from latentcells import (
     checks,
     datasets,
     evaluate,
@@ -17,8 +17,8 @@ from latentcells import (  # noqa: E402
     preprocess,
     results,
 )
-from latentcells.claims import claim  # noqa: E402
-from latentcells.preprocess import inputs  # noqa: E402
+from latentcells.claims import claim
+from latentcells.preprocess import inputs
 
 __all__ = [
     "checks",

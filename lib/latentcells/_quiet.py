@@ -1,5 +1,6 @@
 """TensorFlow's own log lines, kept out of terminals and notebooks; nothing else is silenced."""
 
+import logging
 import os
 import re
 import sys
@@ -19,10 +20,13 @@ _LOG_LINE = re.compile(
 def tensorflow_log_silenced():
     """Hold back what is written to standard error meanwhile; in the end let all but TensorFlow's log lines pass.
 
-    Once loaded, TensorFlow heeds ``TF_CPP_MIN_LOG_LEVEL`` (kept, where it is set). While it loads it does not
+    Once loaded, TensorFlow heeds ``TF_CPP_MIN_LOG_LEVEL`` (kept, where a person set it). While it loads it does not
     (tensorflow/tensorflow#100442), and its C++ code writes to file descriptor 2, past `sys.stderr`.
+    Its Python logger, which warns of each model that is compiled after a few others, is left to errors.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1") == "1":  # JAX sets 1 where it is loaded first
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    logging.getLogger("tensorflow").addFilter(_is_error)  # TensorFlow sets the logger's level itself
     try:
         real = os.dup(2)
     except OSError:  # a program without standard error
@@ -41,6 +45,10 @@ def tensorflow_log_silenced():
             for line in held:
                 if not _LOG_LINE.match(line):
                     os.write(2, line)
+
+
+def _is_error(record):
+    return record.levelno >= logging.ERROR
 
 
 def _flush():

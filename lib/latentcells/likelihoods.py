@@ -7,6 +7,7 @@ decoder's last hidden layer into parameters and says which data it is meant for.
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from latentcells import checks
@@ -141,8 +142,10 @@ class Likelihood(keras.layers.Layer):
         start = keras.initializers.GlorotUniform(seed=seed)
         return keras.layers.Dense(self.n_genes, kernel_initializer=start, name=name, dtype="float32")
 
-    def _per_gene(self, name):
-        return self.add_weight(shape=(self.n_genes,), initializer="zeros", name=name)
+    def _per_gene(self, name, start=0.0):
+        return self.add_weight(
+            shape=(self.n_genes,), initializer=keras.initializers.Constant(start), name=name
+        )
 
     def build(self, hidden_shape, library_shape):
         self.dense.build(hidden_shape)
@@ -153,6 +156,10 @@ class Likelihood(keras.layers.Layer):
     @staticmethod
     def check(x, training=False):
         """Refuse data that the likelihood is not meant for, or cannot be fitted to (ValueError, one line)."""
+        raise NotImplementedError
+
+    def start_at(self, x):
+        """Set the biases so that an untrained decoder gives the average cell of ``x``, (cells, genes)."""
         raise NotImplementedError
 
     @staticmethod
@@ -177,6 +184,10 @@ class Bernoulli(Likelihood):
     def check(x, training=False):
         checks.unit(x, "x")
 
+    def start_at(self, x):
+        mean = np.clip(x.mean(axis=0), 1e-3, 1 - 1e-3)
+        self.dense.bias.assign(np.log(mean / (1 - mean)))
+
     def call(self, hidden, library):
         return {"logits": self.dense(hidden)}
 
@@ -194,6 +205,10 @@ class Gaussian(Likelihood):
     @staticmethod
     def check(x, training=False):
         checks.log1p(x, "x")
+
+    def start_at(self, x):
+        self.dense.bias.assign(x.mean(axis=0))
+        self.log_var.assign(np.log(x.var(axis=0) + 1e-3))
 
     def build(self, hidden_shape, library_shape):
         super().build(hidden_shape, library_shape)
@@ -222,13 +237,18 @@ class NegativeBinomial(Likelihood):
         checks.counts(x, "x")
         checks.not_empty(x, "x", genes=training)
 
+    def start_at(self, x):
+        total = x.sum(axis=0) + 1.0
+        self.dense.bias.assign(np.log(total / total.sum()))
+
     @staticmethod
     def encoder_input(x):
         return ops.log1p(x)
 
     def build(self, hidden_shape, library_shape):
         super().build(hidden_shape, library_shape)
-        self.log_theta = self._per_gene("log_theta")
+        # nearly Poisson: dispersion that explains what z should explain switches dimensions off
+        self.log_theta = self._per_gene("log_theta", start=math.log(10.0))
 
     def call(self, hidden, library):
         share = ops.softmax(self.dense(hidden))

@@ -3,6 +3,7 @@
 import matplotlib as mpl
 import numpy as np
 from cycler import cycler
+from umap import UMAP
 
 # Okabe & Ito's colours, then Tol's muted scheme: ten types that no usual colour blindness merges pairwise.
 PALETTE = (
@@ -29,8 +30,22 @@ def use_style() -> None:
     )
 
 
+def umap(z, seed=0) -> np.ndarray:
+    """Two coordinates that keep neighbours together: an illustration, whose distances are no evidence.
+
+    Args:
+        z: (cells, dimensions).
+        seed: the same seed gives the same picture.
+
+    Returns:
+        (cells, 2). (McInnes et al. 2018, arXiv:1802.03426; on its distortion see Chari & Pachter 2023,
+        doi:10.1371/journal.pcbi.1011288.)
+    """
+    return UMAP(random_state=seed, n_jobs=1).fit_transform(z)
+
+
 def embedding(ax, coordinates, label, title) -> None:
-    """Draw two coordinates of each cell, coloured by label, with each label's name at its median.
+    """Draw two coordinates of each cell, coloured by label; ``ax.figure.legend`` can name the colours.
 
     Args:
         ax: matplotlib Axes.
@@ -44,15 +59,12 @@ def embedding(ax, coordinates, label, title) -> None:
     coordinates, label = np.asarray(coordinates), np.asarray(label).astype(str)
     names = np.unique(label)
     if len(names) > len(PALETTE):
-        raise ValueError(f"{len(names)} labels and {len(PALETTE)} colours: merge labels, or draw them in two figures")
+        raise ValueError(
+            f"{len(names)} labels and {len(PALETTE)} colours: merge labels, or draw them in two figures"
+        )
     for name, colour in zip(names, PALETTE, strict=False):
         points = coordinates[label == name]
-        ax.scatter(*points.T, s=5, color=colour, linewidths=0, rasterized=True)
-    for name, colour in zip(names, PALETTE, strict=False):
-        ax.annotate(
-            name, np.median(coordinates[label == name], axis=0), ha="center", va="center", fontsize=10,
-            color="black", bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": colour, "alpha": 0.9},
-        )  # fmt: skip
+        ax.scatter(*points.T, s=6, color=colour, linewidths=0, rasterized=True, label=name)
     ax.set(title=title, xticks=[], yticks=[])
 
 
@@ -64,7 +76,7 @@ def seeds(ax, values, xlabel) -> None:
         values: method -> one value per seed; drawn from top to bottom.
         xlabel: the metric and its range.
     """
-    for row, (method, numbers) in enumerate(values.items()):
+    for row, numbers in enumerate(values.values()):
         colour = PALETTE[row % len(PALETTE)]
         ax.scatter(numbers, [row] * len(numbers), s=36, color=colour, alpha=0.75, zorder=3)
         ax.plot([np.mean(numbers)] * 2, [row - 0.3, row + 0.3], color=colour, lw=3)
@@ -93,4 +105,3 @@ def confusion(ax, matrix, names, title) -> None:
     ax.set_xticks(range(len(names)), names, rotation=90, fontsize=10)
     ax.set_yticks(range(len(names)), names, fontsize=10)
     ax.set(title=title, xlabel="called", ylabel="true")
-

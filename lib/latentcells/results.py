@@ -25,9 +25,13 @@ def read(name) -> pd.DataFrame:
             path = stored / f"{name}.json"
             if not path.is_file():
                 there = ", ".join(sorted(p.stem for p in stored.glob("*.json")))
-                raise FileNotFoundError(f"no stored run {name!r}: there are {there or 'none'}; make results writes them")
+                raise FileNotFoundError(
+                    f"no stored run {name!r}: there are {there or 'none'}; make results writes them"
+                )
             return pd.DataFrame(json.loads(path.read_text(encoding="utf8"))["rows"])
-    raise FileNotFoundError(f"no folder {_FOLDER} in or above the working directory: work in a clone of the course")
+    raise FileNotFoundError(
+        f"no folder {_FOLDER} in or above the working directory: work in a clone of the course"
+    )
 
 
 def values(name, dataset, metric) -> dict:

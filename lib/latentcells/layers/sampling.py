@@ -25,8 +25,9 @@ class Sampling(keras.layers.Layer):
     Example:
         >>> import numpy as np
         >>> from latentcells.layers import Sampling
-        >>> Sampling(seed=0)(np.ones((2, 3)), np.full((2, 3), -80.0)).shape
-        TensorShape([2, 3])
+        >>> z = Sampling(seed=0)(np.ones((2, 3)), np.full((2, 3), -80.0))
+        >>> np.asarray(z).tolist()
+        [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
     """
 
     def __init__(self, seed=0, **kwargs):

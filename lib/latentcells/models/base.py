@@ -23,23 +23,39 @@ def batches(arrays, batch_size, shuffle=False, seed=0) -> tf.data.Dataset:
     Returns:
         a dataset of nests like ``arrays``.
     """
-    tensors = tf.nest.map_structure(tf.convert_to_tensor, arrays)
+    with tf.device("CPU"):  # where tf.data runs
+        tensors = tf.nest.map_structure(tf.convert_to_tensor, arrays)
     n = len(tf.nest.flatten(tensors)[0])
-    order = tf.data.Dataset.range(n)
-    if shuffle:
-        order = order.shuffle(n, seed=seed)
+    order = _orders(n, seed) if shuffle else tf.data.Dataset.range(n)
     options = tf.data.Options()
     options.threading.max_intra_op_parallelism = 1
     options.autotune.enabled = False
-    pick = order.batch(batch_size).map(lambda rows: tf.nest.map_structure(lambda t: tf.gather(t, rows), tensors))
+    pick = order.batch(batch_size).map(
+        lambda rows: tf.nest.map_structure(lambda t: tf.gather(t, rows), tensors)
+    )
     return pick.prefetch(2).with_options(options)
+
+
+def _orders(n, seed):
+    """0 to n - 1, in a new order at each iteration; `tf.data`'s own shuffle also heeds TensorFlow's global seed."""
+    with tf.device("CPU"):
+        epoch = tf.Variable(0, dtype="int64")
+
+    def order(rows):
+        return tf.random.experimental.stateless_shuffle(rows, seed=[seed, epoch.assign_add(1)])
+
+    rows = tf.data.Dataset.from_tensors(tf.range(n, dtype="int64")).map(order).unbatch()
+    return rows.apply(tf.data.experimental.assert_cardinality(n))
 
 
 def in_batches(function, *arrays, batch_size):
     """Call ``function`` on ``batch_size`` rows of the arrays at a time; NumPy arrays, put together again."""
+    step = checks.at_least(batch_size, 1, "batch_size")
     parts = [
-        keras.tree.map_structure(ops.convert_to_numpy, function(*(a[i : i + batch_size] for a in arrays)))
-        for i in range(0, len(arrays[0]), batch_size)
+        keras.tree.map_structure(
+            ops.convert_to_numpy, function(*(ops.convert_to_tensor(a[i : i + step]) for a in arrays))
+        )
+        for i in range(0, len(arrays[0]), step)
     ]
     return keras.tree.map_structure(lambda *rows: np.concatenate(rows), *parts)
 
@@ -53,18 +69,22 @@ class CellModel(keras.Model):
     """
 
     def __init__(self, n_genes, seed=0, **kwargs):
-        super().__init__(**kwargs)
+        # no autocast: a library size summed in half precision is wrong or infinite
+        super().__init__(autocast=False, **kwargs)
         self.n_genes = checks.at_least(n_genes, 1, "n_genes")
         self.seed = checks.at_least(seed, 0, "seed")
 
     def check(self, x, training=False):
         """Refuse cells that the model cannot take (ValueError, one line); (cells, genes) float32."""
         x = np.asarray(x)
-        if x.ndim != 2:
+        if x.ndim != 2 or not len(x):
             raise ValueError(f"x must be (cells, genes), got shape {x.shape}: lc.inputs(adata) gives it")
         checks.same_genes(x.shape[1], self.n_genes, "x")
         checks.finite(x, "x")
         return x.astype("float32", copy=False)
+
+    def prepare(self, x):
+        """What a model takes over from its training cells, (cells, genes), before the first step."""
 
     def compile(self, optimizer="adam", steps_per_execution=8, **kwargs):
         """Keras's `compile`; eight training steps a Python call by default.
@@ -73,6 +93,11 @@ class CellModel(keras.Model):
         batch methods are called every ``steps_per_execution`` batches, their epoch methods as always.
         """
         super().compile(optimizer=optimizer, steps_per_execution=steps_per_execution, **kwargs)
+
+    def compile_from_config(self, config):
+        """Compile a loaded model as it was; Keras leaves that to a model with a `compile` of its own."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
 
     def fit(self, x=None, y=None, batch_size=None, shuffle=True, sample_weight=None, **kwargs):
         """Keras's `fit`; arrays are checked, and shuffled by the model's own seed.
@@ -92,15 +117,20 @@ class CellModel(keras.Model):
         Raises:
             ValueError: for data that the model is not meant for, with the mend.
         """
-        if isinstance(held_out := kwargs.get("validation_data"), np.ndarray):
-            kwargs["validation_data"] = (self.check(held_out),)
+        held_out = kwargs.get("validation_data")
+        held_out = held_out if isinstance(held_out, tuple) else (held_out,)
+        if isinstance(held_out[0], np.ndarray):
+            kwargs["validation_data"] = (self.check(held_out[0]), *held_out[1:])
         if not isinstance(x, np.ndarray):
+            shuffle = shuffle and not isinstance(x, tf.data.Dataset)  # Keras warns that it cannot
             return super().fit(x, y, batch_size, shuffle=shuffle, sample_weight=sample_weight, **kwargs)
         batch_size = checks.at_least(128 if batch_size is None else batch_size, 1, "batch_size")
         data = _pack(self.check(x, training=True), y, sample_weight)
         if share := kwargs.pop("validation_split", 0.0):
             cut = int(len(x) * (1 - share))
             data, kwargs["validation_data"] = tuple(a[:cut] for a in data), tuple(a[cut:] for a in data)
+        # neither held-out cells nor cells of weight 0
+        self.prepare(data[0] if sample_weight is None else data[0][np.asarray(data[2]) > 0])
         kwargs.setdefault("validation_batch_size", batch_size)
         return super().fit(batches(data, batch_size, shuffle, self.seed), shuffle=False, **kwargs)
 

@@ -22,7 +22,8 @@ class VAE(CellModel):
         -\sum_{j=1}^{G} \log p(x_{ij} \mid z_i)
         + \beta \tfrac12 \sum_{k=1}^{K} (\mu_{ik}^2 + \sigma_{ik}^2 - 1 - \log \sigma_{ik}^2),
 
-    at :math:`\beta = 1` the negative evidence lower bound (ELBO).
+    at :math:`\beta = 1` the negative evidence lower bound (ELBO). Trained on an array, the decoder
+    starts at the average cell, so that z is free from the first step to say how a cell differs from it.
 
     Args:
         n_genes: G, genes of a cell.
@@ -62,13 +63,17 @@ class VAE(CellModel):
     ):
         super().__init__(n_genes, seed, **kwargs)
         self.latent_dim = checks.at_least(latent_dim, 1, "latent_dim")
+        if not isinstance(hidden, (tuple, list)):
+            raise TypeError(
+                f"hidden must be a tuple of integers, got {hidden!r}: (256,) is one layer of 256 units"
+            )
         self.hidden = tuple(checks.at_least(units, 1, "hidden") for units in hidden)
         self.likelihood = likelihood
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be at least 0 and less than 1, got {dropout!r}")
         self.dropout = float(dropout)
         self.normalization = checks.choice(normalization, (None,), "normalization")
-        if not beta >= 0:
+        if not 0 <= beta < float("inf"):
             raise ValueError(f"beta must be 0 or more, got {beta!r}: 1 gives the ELBO")
         self.beta = float(beta)
         self.warmup = checks.at_least(warmup, 0, "warmup")
@@ -86,8 +91,8 @@ class VAE(CellModel):
         return keras.layers.Dense(units, kernel_initializer=start, **kwargs)(tensor)
 
     def _hidden(self, tensor, widths, seeds):
-        for units in widths:
-            tensor = self._dense(tensor, units, seeds, activation="relu")
+        for i, units in enumerate(widths):
+            tensor = self._dense(tensor, units, seeds, activation="relu", name=f"hidden_{i}")
             tensor = keras.layers.Dropout(self.dropout, seed=next(seeds))(tensor)
         return tensor
 
@@ -101,12 +106,16 @@ class VAE(CellModel):
 
     def _decoder(self, seeds):
         """z (cells, latent_dim), library (cells, 1) -> the likelihood's parameters."""
-        inputs = {"z": keras.Input((self.latent_dim,), name="z"), "library": keras.Input((1,), name="library")}
+        inputs = {
+            "z": keras.Input((self.latent_dim,), name="z"),
+            "library": keras.Input((1,), name="library"),
+        }
         tensor = self._hidden(inputs["z"], reversed(self.hidden), seeds)
         return keras.Model(inputs, self.head(tensor, inputs["library"]), name="decoder")
 
     def call(self, x, training=False):
         """The posterior, a draw from it and the parameters that the draw decodes to, in one dictionary."""
+        x = ops.convert_to_tensor(x, sparse=False)
         posterior = self.encoder(x, training=training)
         z = self.sampling(posterior["z_mean"], posterior["z_log_var"])
         library = ops.sum(x, axis=-1, keepdims=True)
@@ -114,18 +123,25 @@ class VAE(CellModel):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Negative ELBO, with the KL term weighted by beta: the mean over the cells of the batch."""
-        reconstruction = -ops.sum(self.head.log_prob(ops.cast(x, "float32"), y_pred), axis=-1)
+        x = ops.convert_to_tensor(x, dtype="float32", sparse=False)
+        reconstruction = -ops.sum(self.head.log_prob(x, y_pred), axis=-1)
         kl = kl_to_standard_normal(y_pred["z_mean"], y_pred["z_log_var"])
         for name, value in (("reconstruction", reconstruction), ("kl", kl)):
             self.trackers[name].update_state(value, sample_weight=sample_weight)
         loss = reconstruction + self._kl_weight(training) * kl
-        return ops.mean(loss if sample_weight is None else loss * ops.cast(sample_weight, loss.dtype)) + sum(self.losses)
+        return ops.mean(loss if sample_weight is None else loss * ops.cast(sample_weight, loss.dtype)) + sum(
+            self.losses
+        )
 
     def _kl_weight(self, training):
-        if not (training and self.warmup):
+        if not training:
             return self.beta
         self.steps.assign_add(1.0)
-        return self.beta * ops.minimum(1.0, self.steps / self.warmup)
+        return self.beta * ops.minimum(1.0, self.steps / max(self.warmup, 1))
+
+    def prepare(self, x):
+        if not self.steps.value:
+            self.head.start_at(x)
 
     def check(self, x, training=False):
         x = super().check(x)
@@ -166,12 +182,17 @@ class VAE(CellModel):
             (cells, genes) float32, in the likelihood's unit.
 
         Raises:
-            ValueError: for another number of latent coordinates.
+            ValueError: for another number of latent coordinates, or of libraries.
         """
         z = np.asarray(z, "float32")
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
-            raise ValueError(f"z must be (cells, {self.latent_dim}), got shape {z.shape}: model.encode(x) gives it")
-        library = np.broadcast_to(np.asarray(library, "float32"), len(z))[:, None]
+            raise ValueError(
+                f"z must be (cells, {self.latent_dim}), got shape {z.shape}: model.encode(x) gives it"
+            )
+        library = np.asarray(library, "float32")
+        if library.shape not in ((), (len(z),)):
+            raise ValueError(f"library must be a number or one a cell, got {len(library)} for {len(z)} cells")
+        library = np.broadcast_to(library, len(z))[:, None]
         return in_batches(self._mean, z, library, batch_size=batch_size)
 
     def _mean(self, z, library):
@@ -211,5 +232,15 @@ class VAE(CellModel):
         return ops.sum(self.head.log_prob(x, self.decoder({"z": z, "library": library})), axis=-1)
 
     def get_config(self):
-        keys = ("n_genes", "latent_dim", "hidden", "likelihood", "dropout", "normalization", "beta", "warmup", "seed")
+        keys = (
+            "n_genes",
+            "latent_dim",
+            "hidden",
+            "likelihood",
+            "dropout",
+            "normalization",
+            "beta",
+            "warmup",
+            "seed",
+        )
         return {**super().get_config(), **{key: getattr(self, key) for key in keys}}

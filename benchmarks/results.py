@@ -1,0 +1,19 @@
+"""`make results`: run the experiments again whose numbers the chapters show."""
+
+import sys
+
+from benchmarks import vae
+from benchmarks.records import record
+
+CHAPTERS = {"01_vae": vae.rows}
+
+
+def main(names=()):
+    """Rebuild ``book/results/<name>.json`` for each name, by default for all chapters."""
+    for name in names or CHAPTERS:
+        record(name, "make results", CHAPTERS[name]())
+        print(f"book/results/{name}.json")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
