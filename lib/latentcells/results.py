@@ -49,7 +49,7 @@ def values(name, dataset, metric) -> dict:
 
 
 def table(name, dataset, metrics) -> pd.DataFrame:
-    """Methods × metrics, each cell "mean ± sd" over the seeds.
+    """Methods × metrics, each cell "mean ± sd" over the seeds (a single run has no spread).
 
     Args:
         name: of the stored run.
@@ -57,6 +57,7 @@ def table(name, dataset, metrics) -> pd.DataFrame:
         metrics: the columns.
     """
     rows = read(name).query("dataset == @dataset and metric in @metrics").copy()
-    rows["text"] = [f"{m:.3f} ± {s:.3f}" for m, s in zip(rows["mean"], rows["sd"], strict=True)]
+    spread = rows["sd"].map(lambda sd: "" if pd.isna(sd) else f" ± {sd:.3f}")
+    rows["text"] = rows["mean"].map("{:.3f}".format) + spread
     methods = rows["method"].drop_duplicates()
     return rows.pivot(index="method", columns="metric", values="text").loc[methods, list(metrics)].fillna("–")

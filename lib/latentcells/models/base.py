@@ -99,7 +99,7 @@ class CellModel(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
-    def fit(self, x=None, y=None, batch_size=None, shuffle=True, sample_weight=None, **kwargs):
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, *, shuffle=True, sample_weight=None, **kwargs):
         """Keras's `fit`; arrays are checked, and shuffled by the model's own seed.
 
         Args:
@@ -107,6 +107,7 @@ class CellModel(keras.Model):
                 is passed on as it is.
             y: target, where the model has one.
             batch_size: cells a step; 128 by default for an array.
+            epochs: passes over the cells.
             shuffle: draw a new order of the cells at each epoch.
             sample_weight: (cells,), the weight of each cell's loss.
             kwargs: as in `keras.Model.fit`; ``validation_data`` may be an array of cells.
@@ -123,7 +124,9 @@ class CellModel(keras.Model):
             kwargs["validation_data"] = (self.check(held_out[0]), *held_out[1:])
         if not isinstance(x, np.ndarray):
             shuffle = shuffle and not isinstance(x, tf.data.Dataset)  # Keras warns that it cannot
-            return super().fit(x, y, batch_size, shuffle=shuffle, sample_weight=sample_weight, **kwargs)
+            return super().fit(
+                x, y, batch_size, epochs, shuffle=shuffle, sample_weight=sample_weight, **kwargs
+            )
         batch_size = checks.at_least(128 if batch_size is None else batch_size, 1, "batch_size")
         data = _pack(self.check(x, training=True), y, sample_weight)
         if share := kwargs.pop("validation_split", 0.0):
@@ -132,7 +135,9 @@ class CellModel(keras.Model):
         # neither held-out cells nor cells of weight 0
         self.prepare(data[0] if sample_weight is None else data[0][np.asarray(data[2]) > 0])
         kwargs.setdefault("validation_batch_size", batch_size)
-        return super().fit(batches(data, batch_size, shuffle, self.seed), shuffle=False, **kwargs)
+        return super().fit(
+            batches(data, batch_size, shuffle, self.seed), epochs=epochs, shuffle=False, **kwargs
+        )
 
 
 def _pack(x, y, sample_weight):

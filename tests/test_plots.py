@@ -1,0 +1,60 @@
+"""The book's figures: what they draw, and what they refuse."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from latentcells import plots
+
+
+@pytest.fixture
+def ax():
+    figure, ax = plt.subplots()
+    yield ax
+    plt.close(figure)
+
+
+def test_the_style_draws_on_an_opaque_white_ground():
+    with plt.rc_context():
+        plots.use_style()
+        assert plt.rcParams["savefig.facecolor"] == "white"
+        assert plt.rcParams["axes.prop_cycle"].by_key()["color"] == list(plots.PALETTE)
+
+
+def test_an_embedding_has_one_colour_and_one_name_per_label(ax):
+    label = np.repeat(["B", "T", "NK"], 4)
+    coordinates = np.arange(24.0).reshape(12, 2)
+    plots.embedding(ax, coordinates, label, "z")
+    assert [points.get_label() for points in ax.collections] == ["B", "NK", "T"]
+    assert len({tuple(points.get_facecolor()[0]) for points in ax.collections}) == 3
+    assert np.allclose(ax.collections[2].get_offsets(), coordinates[4:8])
+
+
+def test_more_labels_than_colours_are_refused(ax):
+    with pytest.raises(ValueError, match="11 labels and 10 colours"):
+        plots.embedding(ax, np.zeros((11, 2)), np.arange(11), "z")
+
+
+def test_seeds_has_a_row_per_method_with_all_dots_and_the_mean(ax):
+    plots.seeds(ax, {"PCA": [0.5, 0.7], "VAE": [0.8, 0.8]}, "score")
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["PCA", "VAE"]
+    assert np.allclose(ax.collections[0].get_offsets(), [[0.5, 0], [0.7, 0]])
+    assert np.allclose(ax.lines[0].get_xdata(), 0.6)
+    low, high = ax.get_ylim()
+    assert low > high  # the first method stands on top
+
+
+def test_a_confusion_is_in_shares_of_the_true_type(ax):
+    plots.confusion(ax, [[3, 1], [0, 5]], ["B", "T"], "kNN")
+    assert np.allclose(ax.images[0].get_array(), [[0.75, 0.25], [0, 1]])
+    assert [text.get_text() for text in ax.texts] == ["75", "25", "100"]
+
+
+def test_umap_keeps_two_far_groups_apart_and_is_seeded():
+    groups = np.repeat([0, 1], 30)
+    z = np.random.default_rng(0).normal(size=(60, 5)) + 30 * groups[:, None]
+    first = plots.umap(z, seed=1)
+    assert first.shape == (60, 2)
+    assert np.array_equal(first, plots.umap(z, seed=1))
+    distance = np.linalg.norm(first[:, None] - first[None], axis=-1) + np.diag(np.full(60, np.inf))
+    assert np.array_equal(groups[distance.argmin(axis=1)], groups)
