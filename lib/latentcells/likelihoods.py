@@ -200,7 +200,11 @@ class Bernoulli(Likelihood):
 
 @keras.saving.register_keras_serializable(package="latentcells")
 class Gaussian(Likelihood):
-    """`gaussian_log_prob` of log1p values, with one learned variance a gene."""
+    """`gaussian_log_prob` of log1p values, with one learned variance for all genes.
+
+    As in probabilistic PCA (Tipping & Bishop 1999, doi:10.1111/1467-9868.00196). A variance of its own would
+    let a gene that is almost never expressed outweigh all others.
+    """
 
     @staticmethod
     def check(x, training=False):
@@ -208,11 +212,11 @@ class Gaussian(Likelihood):
 
     def start_at(self, x):
         self.dense.bias.assign(x.mean(axis=0))
-        self.log_var.assign(np.log(x.var(axis=0) + 1e-3))
+        self.log_var.assign(np.log(x.var(axis=0).mean(keepdims=True) + 1e-6))
 
     def build(self, hidden_shape, library_shape):
         super().build(hidden_shape, library_shape)
-        self.log_var = self._per_gene("log_var")
+        self.log_var = self.add_weight(shape=(1,), initializer="zeros", name="log_var")
 
     def call(self, hidden, library):
         return {"mean": self.dense(hidden), "log_var": ops.clip(self.log_var, -10.0, 10.0)}

@@ -41,7 +41,7 @@ def umap(z, seed=0) -> np.ndarray:
         (cells, 2). (McInnes et al. 2018, arXiv:1802.03426; on its distortion see Chari & Pachter 2023,
         doi:10.1371/journal.pcbi.1011288.)
     """
-    return UMAP(random_state=seed, n_jobs=1).fit_transform(z)
+    return UMAP(random_state=seed, n_jobs=1, n_epochs=200).fit_transform(z)
 
 
 def embedding(ax, coordinates, label, title) -> None:
