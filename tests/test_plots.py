@@ -48,13 +48,3 @@ def test_a_confusion_is_in_shares_of_the_true_type(ax):
     plots.confusion(ax, [[3, 1], [0, 5]], ["B", "T"], "kNN")
     assert np.allclose(ax.images[0].get_array(), [[0.75, 0.25], [0, 1]])
     assert [text.get_text() for text in ax.texts] == ["75", "25", "100"]
-
-
-def test_umap_keeps_two_far_groups_apart_and_is_seeded():
-    groups = np.repeat([0, 1], 30)
-    z = np.random.default_rng(0).normal(size=(60, 5)) + 30 * groups[:, None]
-    first = plots.umap(z, seed=1)
-    assert first.shape == (60, 2)
-    assert np.array_equal(first, plots.umap(z, seed=1))
-    distance = np.linalg.norm(first[:, None] - first[None], axis=-1) + np.diag(np.full(60, np.inf))
-    assert np.array_equal(groups[distance.argmin(axis=1)], groups)

@@ -2,8 +2,8 @@
 
 import nbformat
 import pytest
-from benchmarks.records import FOLDER, ROOT
 
+from benchmarks.records import FOLDER, ROOT
 from latentcells import results
 
 

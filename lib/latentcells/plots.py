@@ -3,7 +3,6 @@
 import matplotlib as mpl
 import numpy as np
 from cycler import cycler
-from umap import UMAP
 
 # Okabe & Ito's colours, then Tol's muted scheme: ten types that no usual colour blindness merges pairwise.
 PALETTE = (
@@ -28,20 +27,6 @@ def use_style() -> None:
             "legend.frameon": False,
         }
     )
-
-
-def umap(z, seed=0) -> np.ndarray:
-    """Two coordinates that keep neighbours together: an illustration, whose distances are no evidence.
-
-    Args:
-        z: (cells, dimensions).
-        seed: the same seed gives the same picture.
-
-    Returns:
-        (cells, 2). (McInnes et al. 2018, arXiv:1802.03426; on its distortion see Chari & Pachter 2023,
-        doi:10.1371/journal.pcbi.1011288.)
-    """
-    return UMAP(random_state=seed, n_jobs=1, n_epochs=200).fit_transform(z)
 
 
 def embedding(ax, coordinates, label, title) -> None:
