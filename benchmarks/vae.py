@@ -33,9 +33,9 @@ def train(x, seed, likelihood, setting, epochs, **fit):
     return model
 
 
-def prepared(adata, n=2000):
+def prepared(adata):
     """One matrix (cells, genes) for each likelihood: the same genes, each in the likelihood's unit."""
-    genes = lc.preprocess.HighlyVariableGenes(n).fit(adata)
+    genes = lc.preprocess.HighlyVariableGenes(2000).fit(adata)
     log1p = genes.transform(lc.preprocess.LibrarySize().fit(adata).transform(adata))
     counts, values = lc.inputs(genes.transform(adata), layer="counts"), lc.inputs(log1p)
     log1p.X = np.clip((values - values.mean(axis=0)) / values.std(axis=0), -10, 10)
@@ -71,9 +71,9 @@ def supervised(x, label, seed):
     }
 
 
-def held_out(x, seed):
+def held_out(x):
     """Nine tenths of the cells and the others, without the genes that the nine tenths do not express."""
-    test, rest = np.split(np.random.default_rng(seed).permutation(len(x)), [len(x) // 10])
+    test, rest = np.split(np.random.default_rng(0).permutation(len(x)), [len(x) // 10])
     seen = x[rest].sum(axis=0) > 0
     return x[rest][:, seen], x[test][:, seen]
 
@@ -84,7 +84,7 @@ def choose(x):
     No label has a say in it. Each candidate stops at the epoch that suits the held-out cells best.
     """
     rows, runs = [], []
-    inside, outside = held_out(x, seed=0)
+    inside, outside = held_out(x)
     for setting in CANDIDATES:
         stop = keras.callbacks.EarlyStopping("val_loss", patience=8, restore_best_weights=True)
         model = train(inside, 0, "negative_binomial", setting, 80, validation_data=outside, callbacks=[stop])
@@ -118,8 +118,7 @@ def rows():
     """All rows of ``01_vae.json``."""
     facs, pbmc3k = lc.datasets.pbmc_facs(), lc.datasets.pbmc3k()
     label, x = facs.obs["label"].to_numpy(), prepared(facs)
-    counts = x["negative_binomial"]
-    setting, epochs, found = choose(counts)
+    setting, epochs, found = choose(x["negative_binomial"])
     training = {"setting": setting, "epochs": epochs}
     found += embeddings("pbmc_facs", x, label, 10, LIKELIHOODS, **training)
     yardstick = "logistic regression on the genes"
