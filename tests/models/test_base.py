@@ -1,8 +1,9 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from latentcells.models.base import CellModel, batches, in_batches
+from latentcells.models.base import CellModel, Shuffle, batches, in_batches
 
 
 def seen(dataset):
@@ -18,28 +19,66 @@ def test_batches_keep_the_order_and_the_rest():
 
 
 def test_batches_know_their_number():
-    for shuffle in (False, True):
-        assert int(batches((np.arange(10),), 4, shuffle).cardinality()) == 3
+    assert int(batches((np.arange(10),), 4).cardinality()) == 3
 
 
-def test_shuffled_batches_hold_each_row_once_in_a_new_order_each_time():
-    a = np.arange(50)
-    data = batches((a, a + 100), 8, shuffle=True)
-    first, second = np.concatenate(seen(data)), np.concatenate(seen(data))
-    assert not np.array_equal(first, a) and not np.array_equal(first, second)
-    np.testing.assert_array_equal(np.sort(first), a)
-    np.testing.assert_array_equal(np.sort(second), a)
+def test_batches_read_the_order_anew():
+    a, order = np.arange(50), Shuffle(50, seed=0).order
+    data = batches((a, a + 100), 8, order)
+    np.testing.assert_array_equal(np.concatenate(seen(data)), a)
+    order.assign(a[::-1])
+    np.testing.assert_array_equal(np.concatenate(seen(data)), a[::-1])
     assert all(np.array_equal(y, x + 100) for x, y in data)
 
 
-def test_the_seed_alone_gives_the_order():
-    def order(seed, around=None):
-        if around is not None:
-            tf.random.set_seed(around)
-        return np.concatenate(seen(batches((np.arange(50),), 50, shuffle=True, seed=seed)))
+def test_shuffle_draws_by_the_seed_and_the_epoch_alone():
+    def orders(seed, around):
+        tf.random.set_seed(around)
+        shuffler, found = Shuffle(50, seed), []
+        for epoch in range(3):
+            shuffler.on_epoch_begin(epoch)
+            found.append(shuffler.order.numpy())
+        return found
 
-    np.testing.assert_array_equal(order(0, around=1), order(0, around=2))
-    assert not np.array_equal(order(0), order(1))
+    first = orders(0, around=1)
+    np.testing.assert_array_equal(first, orders(0, around=2))
+    np.testing.assert_array_equal(np.sort(first), [np.arange(50)] * 3)
+    distinct = {tuple(order) for order in [*first, *orders(1, around=1), np.arange(50)]}
+    assert len(distinct) == 7
+
+
+class Reader(CellModel):
+    """A model that learns nothing and keeps what `fit` shows it: the number of each cell."""
+
+    def __init__(self, n):
+        super().__init__(1)
+        self.epochs, self.n = [[]], n
+        self.weight = self.add_weight(shape=())
+
+    def call(self, x):
+        return x
+
+    def compute_loss(self, x=None, *args, **kwargs):
+        self.epochs[-1] += np.asarray(x)[:, 0].astype(int).tolist()
+        if len(self.epochs[-1]) == self.n:
+            self.epochs.append([])
+        return 0.0 * self.weight + keras.ops.sum(x) * 0.0
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="needs eager training")
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_fit_shows_each_cell_once_an_epoch(shuffle):
+    def epochs(**kwargs):
+        model = Reader(10)
+        model.compile(run_eagerly=True, steps_per_execution=2)
+        model.fit(cells, batch_size=3, shuffle=shuffle, verbose=0, **kwargs)
+        return model.epochs[:-1]
+
+    cells = np.arange(10, dtype="float32")[:, None]
+    found = epochs(epochs=4)
+    assert [sorted(epoch) for epoch in found] == [list(range(10))] * 4
+    assert len({tuple(epoch) for epoch in found}) == (4 if shuffle else 1)
+    assert epochs(epochs=4, initial_epoch=2) == found[2:], "a training that goes on has the same order"
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 10, 99])

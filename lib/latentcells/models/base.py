@@ -8,8 +8,8 @@ from keras import ops
 from latentcells import checks
 
 
-def batches(arrays, batch_size, shuffle=False, seed=0) -> tf.data.Dataset:
-    """Mini-batches of arrays in memory, in an order that depends on ``seed`` alone.
+def batches(arrays, batch_size, order=None) -> tf.data.Dataset:
+    """Mini-batches of arrays in memory.
 
     The rows are gathered by one thread that leaves the cores to the training step: `tf.data`'s
     own parallelism costs a small machine more than it brings.
@@ -17,35 +17,43 @@ def batches(arrays, batch_size, shuffle=False, seed=0) -> tf.data.Dataset:
     Args:
         arrays: tuple (or nest) of arrays with the same number of rows.
         batch_size: rows a batch; the last one may be smaller.
-        shuffle: draw a new order at each epoch.
-        seed: of that order.
+        order: `tf.Variable` with the number of each row, read anew at each batch; as they lie by default.
 
     Returns:
         a dataset of nests like ``arrays``.
     """
     with tf.device("CPU"):  # where tf.data runs
         tensors = tf.nest.map_structure(tf.convert_to_tensor, arrays)
-    n = len(tf.nest.flatten(tensors)[0])
-    order = _orders(n, seed) if shuffle else tf.data.Dataset.range(n)
+
+    def pick(rows):
+        rows = rows if order is None else tf.gather(order, rows)
+        return tf.nest.map_structure(lambda t: tf.gather(t, rows), tensors)
+
     options = tf.data.Options()
     options.threading.max_intra_op_parallelism = 1
     options.autotune.enabled = False
-    pick = order.batch(batch_size).map(
-        lambda rows: tf.nest.map_structure(lambda t: tf.gather(t, rows), tensors)
-    )
-    return pick.prefetch(2).with_options(options)
+    n = len(tf.nest.flatten(tensors)[0])
+    return tf.data.Dataset.range(n).batch(batch_size).map(pick).prefetch(2).with_options(options)
 
 
-def _orders(n, seed):
-    """0 to n - 1, in a new order at each iteration; `tf.data`'s own shuffle also heeds TensorFlow's global seed."""
-    with tf.device("CPU"):
-        epoch = tf.Variable(0, dtype="int64")
+class Shuffle(keras.callbacks.Callback):
+    """A new order of the cells at each epoch, by the seed and the epoch's number alone.
 
-    def order(rows):
-        return tf.random.experimental.stateless_shuffle(rows, seed=[seed, epoch.assign_add(1)])
+    `tf.data`'s own shuffle also heeds TensorFlow's global seed, and costs each epoch a longer start.
 
-    rows = tf.data.Dataset.from_tensors(tf.range(n, dtype="int64")).map(order).unbatch()
-    return rows.apply(tf.data.experimental.assert_cardinality(n))
+    Args:
+        n: cells.
+        seed: whole number.
+    """
+
+    def __init__(self, n, seed):
+        super().__init__()
+        self.n, self.seed = n, seed
+        with tf.device("CPU"):
+            self.order = tf.Variable(tf.range(n, dtype="int64"))
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.order.assign(np.random.default_rng([self.seed, epoch]).permutation(self.n))
 
 
 def in_batches(function, *arrays, batch_size):
@@ -135,9 +143,12 @@ class CellModel(keras.Model):
         # neither held-out cells nor cells of weight 0
         self.prepare(data[0] if sample_weight is None else data[0][np.asarray(data[2]) > 0])
         kwargs.setdefault("validation_batch_size", batch_size)
-        return super().fit(
-            batches(data, batch_size, shuffle, self.seed), epochs=epochs, shuffle=False, **kwargs
-        )
+        order = None
+        if shuffle:
+            shuffler = Shuffle(len(data[0]), self.seed)
+            kwargs["callbacks"] = [*keras.tree.flatten(kwargs.get("callbacks") or []), shuffler]
+            order = shuffler.order
+        return super().fit(batches(data, batch_size, order), epochs=epochs, shuffle=False, **kwargs)
 
 
 def _pack(x, y, sample_weight):
