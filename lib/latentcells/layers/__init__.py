@@ -1,5 +1,8 @@
 """Keras layers, one a file."""
 
+from latentcells.layers.batch_normalization import BatchNormalization
+from latentcells.layers.group_normalization import GroupNormalization
+from latentcells.layers.layer_normalization import LayerNormalization
 from latentcells.layers.sampling import Sampling
 
-__all__ = ["Sampling"]
+__all__ = ["BatchNormalization", "GroupNormalization", "LayerNormalization", "Sampling"]

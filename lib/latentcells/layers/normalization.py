@@ -1,0 +1,50 @@
+"""What batch, layer and group normalisation have in common."""
+
+import keras
+from keras import ops
+
+
+class Normalization(keras.layers.Layer):
+    r"""Standardise, then scale and shift each feature: :math:`\gamma_j (x_{ij} - m) / \sqrt{v + \epsilon} + \beta_j`.
+
+    The subclasses differ in what the mean :math:`m` and the variance :math:`v` are taken over. Both
+    average with :math:`1/m`, as Keras does, and :math:`\epsilon` stands under the root.
+
+    Args:
+        epsilon: added to the variance, in its unit; Keras's default is 0.001.
+
+    Call arguments:
+        x: (cells, features).
+
+    Returns:
+        (cells, features), in the type of x; the moments are taken in float32.
+
+    Raises:
+        ValueError: for another rank.
+    """
+
+    def __init__(self, epsilon=1e-3, **kwargs):
+        super().__init__(**kwargs)
+        if not epsilon > 0:
+            raise ValueError(
+                f"epsilon must be positive, got {epsilon!r}: 0.001 keeps a constant feature finite"
+            )
+        self.epsilon = float(epsilon)
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        if len(input_shape) != 2:
+            raise ValueError(f"x must be (cells, features), got shape {tuple(input_shape)}")
+        self.gamma = self.add_weight(shape=input_shape[-1:], initializer="ones", name="gamma")
+        self.beta = self.add_weight(shape=input_shape[-1:], initializer="zeros", name="beta")
+
+    def _standardise(self, x, mean, variance):
+        """Of float32 x; the result has the layer's own type."""
+        scale = ops.cast(self.gamma, "float32") * ops.rsqrt(variance + self.epsilon)
+        return ops.cast((x - mean) * scale + ops.cast(self.beta, "float32"), self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "epsilon": self.epsilon}
