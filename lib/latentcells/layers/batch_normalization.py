@@ -11,9 +11,9 @@ class BatchNormalization(Normalization):
     r"""Standardise each feature over the cells of the batch (Ioffe & Szegedy 2015, arXiv:1502.03167).
 
     .. math::
-        m_j = \frac1B \sum_{i=1}^{B} x_{ij}, \qquad v_j = \frac1B \sum_{i=1}^{B} (x_{ij} - m_j)^2
+        \bar x_j = \frac1m \sum_{i=1}^{m} x_{ij}, \qquad v_j = \frac1m \sum_{i=1}^{m} (x_{ij} - \bar x_j)^2
 
-    In training the B cells of the batch give the moments and move the averages that inference uses.
+    In training the m cells of the mini-batch give the moments and move the averages that inference uses.
     A layer with ``trainable=False`` infers in training, too. Equal to `keras.layers.BatchNormalization`.
 
     Args:

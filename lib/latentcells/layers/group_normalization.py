@@ -13,8 +13,8 @@ class GroupNormalization(Normalization):
     r"""Standardise each cell over the features of a group (Wu & He 2018, arXiv:1803.08494).
 
     .. math::
-        m_{ig} = \frac1{|S_g|} \sum_{j \in S_g} x_{ij}, \qquad
-        v_{ig} = \frac1{|S_g|} \sum_{j \in S_g} (x_{ij} - m_{ig})^2
+        \bar x_{ig} = \frac1{|S_g|} \sum_{j \in S_g} x_{ij}, \qquad
+        v_{ig} = \frac1{|S_g|} \sum_{j \in S_g} (x_{ij} - \bar x_{ig})^2
 
     A number of groups cuts the features as they lie into equal runs :math:`S_g`, as
     `keras.layers.GroupNormalization` does, to which the layer is then equal. In an image neighbouring

@@ -11,7 +11,7 @@ class LayerNormalization(Normalization):
     r"""Standardise each cell over its features (Ba et al. 2016, arXiv:1607.06450).
 
     .. math::
-        m_i = \frac1G \sum_{j=1}^{G} x_{ij}, \qquad v_i = \frac1G \sum_{j=1}^{G} (x_{ij} - m_i)^2
+        \bar x_i = \frac1G \sum_{j=1}^{G} x_{ij}, \qquad v_i = \frac1G \sum_{j=1}^{G} (x_{ij} - \bar x_i)^2
 
     No cell sees another: training and inference are the same. A factor common to all features of a
     cell, such as its library size, drops out up to :math:`\epsilon`. Equal to `keras.layers.LayerNormalization`.

@@ -5,10 +5,13 @@ from keras import ops
 
 
 class Normalization(keras.layers.Layer):
-    r"""Standardise, then scale and shift each feature: :math:`\gamma_j (x_{ij} - m) / \sqrt{v + \epsilon} + \beta_j`.
+    r"""Standardise, then scale by :math:`\gamma_j` and shift by :math:`\beta_j`, both learned.
 
-    The subclasses differ in what the mean :math:`m` and the variance :math:`v` are taken over. Both
-    average with :math:`1/m`, as Keras does, and :math:`\epsilon` stands under the root.
+    .. math::
+        \gamma_j \frac{x_{ij} - \bar x}{\sqrt{v + \epsilon}} + \beta_j
+
+    The subclasses differ in what the mean :math:`\bar x` and the variance :math:`v` are taken over.
+    Of m values the variance is the mean square, with 1/m, as in Keras.
 
     Args:
         epsilon: added to the variance, in its unit; Keras's default is 0.001.
