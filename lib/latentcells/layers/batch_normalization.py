@@ -73,7 +73,7 @@ class BatchNormalization(Normalization):
         if mask is None:
             return ops.mean(x, axis=0), ops.var(x, axis=0)
         weight = ops.expand_dims(ops.cast(mask, "float32"), -1)
-        weight = weight / ops.maximum(ops.sum(weight), 1.0)  # no cell counts: no step, but no NaN
+        weight = weight / ops.maximum(ops.sum(weight), 1.0)  # no cell counts: moments of 0, not NaN
         mean = ops.sum(weight * x, axis=0)
         return mean, ops.sum(weight * ops.square(x - mean), axis=0)
 

@@ -53,8 +53,8 @@ class GroupNormalization(Normalization):
 
     def build(self, input_shape):
         super().build(input_shape)
-        n = input_shape[-1]
-        member = np.eye(max(self._label(n)) + 1, dtype="float32")[self._label(n)]
+        label = self._label(input_shape[-1])
+        member = np.eye(max(label) + 1, dtype="float32")[label]
         self.average = member / np.maximum(member.sum(axis=0), 1)  # (features, groups)
         self.spread = member.T
 
