@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from scipy import sparse, stats
 
+from latentcells.layers.normalization import Normalization
 from latentcells.models import VAE
 from latentcells.objectives import kl_to_standard_normal
 
@@ -144,6 +145,81 @@ def test_dropout_acts_in_training_alone(counts):
     assert not np.array_equal(*draws)
 
 
+# -- normalisation -----------------------------------------------------------------------------------------------
+
+NORMALIZATIONS = (
+    {"normalization": "batch"},
+    {"normalization": "layer"},
+    {"normalization": "group", "groups": 2},
+    {"normalization": "batch", "normalization_of": "genes"},
+    {"normalization": "group", "groups": [0, 1] * 10, "normalization_of": "genes"},
+)
+
+
+def normalizers(model):
+    return [layer for layer in model.encoder.layers if isinstance(layer, Normalization)]
+
+
+@pytest.mark.parametrize("keywords", NORMALIZATIONS)
+def test_every_normalisation_learns_and_is_saved(keywords, counts, tmp_path):
+    model = fitted(counts, epochs=15, model=vae(**keywords))
+    assert model.elbo(counts)["elbo"] > vae(**keywords).elbo(counts)["elbo"] + 1
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.get_config() == model.get_config()
+    np.testing.assert_array_equal(loaded.encode(counts), model.encode(counts))
+
+
+def test_normalisation_stands_where_it_is_asked_for():
+    hidden = normalizers(vae(normalization="layer", hidden=(8, 4)))
+    assert [layer.gamma.shape for layer in hidden] == [(8,), (4,)]
+    genes = normalizers(vae(normalization="layer", hidden=(8, 4), normalization_of="genes"))
+    assert [layer.gamma.shape for layer in genes] == [(20,)]
+    assert not normalizers(vae())
+
+
+def test_hidden_units_are_normalised_before_their_relu(counts):
+    model = vae(normalization="layer")
+    dense, norm = model.encoder.get_layer("hidden_0"), model.encoder.get_layer("normalization_0")
+    hidden = np.maximum(norm(dense(np.log1p(counts))), 0)
+    expected = model.encoder.get_layer("z_mean")(hidden)
+    np.testing.assert_allclose(model.encode(counts), expected, atol=1e-5)
+
+
+def test_layer_normalisation_of_the_genes_hides_the_depth_of_a_cell(counts):
+    """On log1p values a factor is a factor only while the counts are large."""
+    deep = counts * 1000
+    of_genes, plain = vae(normalization="layer", normalization_of="genes"), vae()
+    shift = [np.abs(m.encode(2 * deep) - m.encode(deep)).mean() for m in (of_genes, plain)]
+    assert shift[0] < shift[1] / 3
+
+
+def test_batch_normalisation_infers_with_its_averages(counts):
+    model = fitted(counts, model=vae(normalization="batch"))
+    np.testing.assert_allclose(model.encode(counts[:1]), model.encode(counts)[:1], atol=1e-6)
+    training = model.encoder(counts, training=True)["z_mean"]
+    assert not np.allclose(training, model.encode(counts), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("n", "batch_size", "mend"), [(65, 32, "take batch_size=33"), (9, 1, "take batch_size=3")]
+)
+def test_batch_normalisation_refuses_a_training_batch_of_one_cell(n, batch_size, mend, counts):
+    model = vae(normalization="batch")
+    before = weights(model)
+    message = (
+        f"^batch_size={batch_size} leaves a training batch of 1 of the {n} cells, .*: {mend}, or layer norm"
+    )
+    refused(lambda: fitted(counts[:n], model=model, batch_size=batch_size), message)
+    assert same(before, weights(model))
+    fitted(counts[:n], epochs=1, model=vae(normalization="layer"), batch_size=batch_size)
+
+
+def test_batch_normalisation_refuses_a_single_cell(counts):
+    message = "^batch_size=32 leaves a training batch of 1 of the 1 cells, .*: take more cells"
+    refused(lambda: fitted(counts[20:21] + 1, model=vae(normalization="batch")), message)
+
+
 # -- the KL term's weight ----------------------------------------------------------------------------------------
 
 
@@ -260,7 +336,9 @@ def test_a_loaded_model_keeps_its_settings_and_can_be_trained(counts, tmp_path):
         "latent_dim": 3,
         "hidden": (8, 4),
         "likelihood": "zero_inflated_negative_binomial",
-        "normalization": None,
+        "normalization": "group",
+        "groups": [0, 1] * 10,
+        "normalization_of": "genes",
         "beta": 2.0,
         "warmup": 5,
         "seed": 3,
@@ -397,6 +475,22 @@ def refused(call, message, kind=ValueError):
             {"normalization": "batch norm"},
             ValueError,
             "^normalization='batch norm' is unknown: choose from None",
+        ),
+        (
+            {"normalization": "layer", "groups": 4},
+            ValueError,
+            "^groups are for normalization='group', got groups=4 with 'layer'",
+        ),
+        ({"normalization": "group", "groups": 3}, ValueError, "^groups must divide the 256 features, got 3"),
+        (
+            {"normalization": "group", "groups": [0, 1] * 9, "normalization_of": "genes"},
+            ValueError,
+            "^groups must name a group for each of the 20 features, got 18",
+        ),
+        (
+            {"normalization_of": "decoder"},
+            ValueError,
+            "^normalization_of='decoder' is unknown: choose from 'hidden', 'genes'",
         ),
         ({"beta": -1}, ValueError, "^beta must be 0 or more, got -1: 1 gives the ELBO"),
         ({"beta": float("nan")}, ValueError, "^beta must be 0 or more, got nan"),

@@ -81,6 +81,7 @@ class CellModel(keras.Model):
         super().__init__(autocast=False, **kwargs)
         self.n_genes = checks.at_least(n_genes, 1, "n_genes")
         self.seed = checks.at_least(seed, 0, "seed")
+        self.smallest_batch = 1
 
     def check(self, x, training=False):
         """Refuse cells that the model cannot take (ValueError, one line); (cells, genes) float32."""
@@ -140,6 +141,7 @@ class CellModel(keras.Model):
         if share := kwargs.pop("validation_split", 0.0):
             cut = int(len(x) * (1 - share))
             data, kwargs["validation_data"] = tuple(a[:cut] for a in data), tuple(a[cut:] for a in data)
+        self._check_batches(len(data[0]), batch_size)
         # neither held-out cells nor cells of weight 0
         self.prepare(data[0] if sample_weight is None else data[0][np.asarray(data[2]) > 0])
         kwargs.setdefault("validation_batch_size", batch_size)
@@ -149,6 +151,18 @@ class CellModel(keras.Model):
             kwargs["callbacks"] = [*keras.tree.flatten(kwargs.get("callbacks") or []), shuffler]
             order = shuffler.order
         return super().fit(batches(data, batch_size, order), epochs=epochs, shuffle=False, **kwargs)
+
+    def _check_batches(self, n, batch_size):
+        """Batch normalisation cannot take a training step on one cell, not even the last one."""
+        last = n % batch_size or min(n, batch_size)
+        if last < self.smallest_batch:
+            sizes = (size for size in range(batch_size + 1, n + 1) if n % size != 1)
+            size = next(sizes, None)
+            mend = f"take batch_size={size}, or layer" if size else "take more cells, or layer"
+            raise ValueError(
+                f"batch_size={batch_size} leaves a training batch of 1 of the {n} cells, which has no variance "
+                f"for batch normalisation: {mend} normalisation"
+            )
 
 
 def _pack(x, y, sample_weight):

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from latentcells import checks, likelihoods
-from latentcells.layers import Sampling
+from latentcells.layers import Sampling, get_normalization
 from latentcells.models.base import CellModel, in_batches
 from latentcells.objectives import kl_to_standard_normal
 
@@ -32,7 +32,12 @@ class VAE(CellModel):
         likelihood: ``"negative_binomial"`` or ``"zero_inflated_negative_binomial"`` (counts),
             ``"gaussian"`` (log1p) or ``"bernoulli"`` (values in [0, 1]).
         dropout: share of the hidden units that a training step leaves out, in the encoder and the decoder.
-        normalization: none yet; chapter 2 brings the choices.
+        normalization: None, ``"batch"``, ``"layer"`` or ``"group"``: of the encoder, where
+            ``normalization_of`` says. The decoder has none.
+        groups: for ``"group"``: how many groups of equal size (8 by default), or the number of the group
+            of each value, for instance ``GeneModules.labels_`` for genes.
+        normalization_of: ``"hidden"``, the units of each hidden layer before their ReLU, or ``"genes"``,
+            the values that enter the encoder.
         beta: the weight of the KL term (Higgins et al. 2017).
         warmup: training steps over which the weight rises from 0 to ``beta`` (Bowman et al. 2016,
             doi:10.18653/v1/K16-1002). Evaluation always uses ``beta``.
@@ -56,6 +61,8 @@ class VAE(CellModel):
         likelihood="negative_binomial",
         dropout=0.0,
         normalization=None,
+        groups=None,
+        normalization_of="hidden",
         beta=1.0,
         warmup=0,
         seed=0,
@@ -72,7 +79,10 @@ class VAE(CellModel):
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be at least 0 and less than 1, got {dropout!r}")
         self.dropout = float(dropout)
-        self.normalization = checks.choice(normalization, (None,), "normalization")
+        self.normalization = normalization
+        self.groups = getattr(get_normalization(normalization, groups), "groups", None)
+        self.normalization_of = checks.choice(normalization_of, ("hidden", "genes"), "normalization_of")
+        self.smallest_batch = 2 if normalization == "batch" else 1
         if not 0 <= beta < float("inf"):
             raise ValueError(f"beta must be 0 or more, got {beta!r}: 1 gives the ELBO")
         self.beta = float(beta)
@@ -90,16 +100,25 @@ class VAE(CellModel):
         start = keras.initializers.GlorotUniform(seed=next(seeds))
         return keras.layers.Dense(units, kernel_initializer=start, **kwargs)(tensor)
 
-    def _hidden(self, tensor, widths, seeds):
+    def _hidden(self, tensor, widths, seeds, normalize=False):
         for i, units in enumerate(widths):
-            tensor = self._dense(tensor, units, seeds, activation="relu", name=f"hidden_{i}")
-            tensor = keras.layers.Dropout(self.dropout, seed=next(seeds))(tensor)
+            tensor = self._dense(tensor, units, seeds, name=f"hidden_{i}")
+            if normalize:
+                tensor = self._normalized(tensor, name=f"normalization_{i}")
+            tensor = keras.layers.Dropout(self.dropout, seed=next(seeds))(ops.relu(tensor))
         return tensor
+
+    def _normalized(self, tensor, name):
+        layer = get_normalization(self.normalization, self.groups, name=name)
+        return tensor if layer is None else layer(tensor)
 
     def _encoder(self, seeds):
         """x (cells, genes) -> z_mean and z_log_var (cells, latent_dim)."""
         x = keras.Input((self.n_genes,), name="x")
-        tensor = self._hidden(self.head.encoder_input(x), self.hidden, seeds)
+        tensor, genes = self.head.encoder_input(x), self.normalization_of == "genes"
+        if genes:
+            tensor = self._normalized(tensor, name="normalization")
+        tensor = self._hidden(tensor, self.hidden, seeds, normalize=not genes)
         mean = self._dense(tensor, self.latent_dim, seeds, name="z_mean", dtype="float32")
         log_var = self._dense(tensor, self.latent_dim, seeds, name="z_log_var", dtype="float32")
         return keras.Model(x, {"z_mean": mean, "z_log_var": ops.clip(log_var, -15.0, 15.0)}, name="encoder")
@@ -239,6 +258,8 @@ class VAE(CellModel):
             "likelihood",
             "dropout",
             "normalization",
+            "groups",
+            "normalization_of",
             "beta",
             "warmup",
             "seed",

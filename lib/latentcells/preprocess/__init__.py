@@ -5,9 +5,10 @@ median taken from the test cells would be leakage. No step changes what it is gi
 """
 
 from latentcells.preprocess.arrays import inputs
+from latentcells.preprocess.gene_modules import GeneModules, GeneSets
 from latentcells.preprocess.highly_variable_genes import HighlyVariableGenes
 from latentcells.preprocess.library_size import LibrarySize
 from latentcells.preprocess.min_max import MinMax
 from latentcells.preprocess.splitting import split
 
-__all__ = ["HighlyVariableGenes", "LibrarySize", "MinMax", "inputs", "split"]
+__all__ = ["GeneModules", "GeneSets", "HighlyVariableGenes", "LibrarySize", "MinMax", "inputs", "split"]
