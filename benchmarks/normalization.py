@@ -1,1 +1,90 @@
-"""Chapter 2: normalisation layers beside each other, five seeds each, and the batch sizes they bear."""
+"""Chapter 2: normalisation layers beside each other, and the batch sizes that they bear, five seeds each."""
+
+from functools import partial
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
+from benchmarks.vae import LEARNING_RATE, over_seeds, scores
+
+import keras  # isort: skip
+
+BATCH_SIZE, DROPOUT, GROUPS = 128, 0.3, 20
+BATCH_SIZES, SWEEP_EPOCHS = (4, 16, 64, 256), 5
+HIDDEN = {
+    "none": {},
+    "batch": {"normalization": "batch"},
+    "layer": {"normalization": "layer"},
+    "group": {"normalization": "group", "groups": 8},
+}
+
+
+def of_genes(log1p):
+    """The settings that normalise the genes; modules are fitted on the cells of ``log1p``."""
+    groups = {
+        "group of genes, as they lie": GROUPS,
+        "group of genes, modules": lc.preprocess.GeneModules(GROUPS).fit(log1p).labels_,
+        "group of genes, Reactome": lc.preprocess.GeneSets(lc.datasets.reactome()).fit(log1p).labels_,
+    }
+    settings = {name: {"normalization": "group", "groups": label} for name, label in groups.items()}
+    settings |= {f"{name} of genes": {"normalization": name} for name in ("batch", "layer")}
+    return {name: {**setting, "normalization_of": "genes"} for name, setting in settings.items()}
+
+
+def divided(adata):
+    """Counts (cells, 2000 genes), which cells are held out, and log1p of the others.
+
+    The genes are chosen on the cells that are not held out.
+    """
+    outside = np.zeros(adata.n_obs, bool)
+    outside[np.random.default_rng(0).permutation(adata.n_obs)[: adata.n_obs // 10]] = True
+    genes = lc.preprocess.HighlyVariableGenes(2000).fit(adata[~outside])
+    log1p = genes.transform(lc.preprocess.LibrarySize().fit(adata).transform(adata))
+    return lc.inputs(log1p, layer="counts"), outside, log1p
+
+
+def train(x, outside, seed, batch_size=BATCH_SIZE, epochs=50, **setting):
+    """A VAE trained on the cells that are not held out, up to the epoch that suits the held-out ones best."""
+    model = lc.models.VAE(x.shape[1], dropout=DROPOUT, seed=seed, **setting)
+    model.compile(keras.optimizers.Adam(LEARNING_RATE))
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=5, restore_best_weights=True)
+    model.fit(
+        x[~outside], batch_size=batch_size, epochs=epochs, verbose=0, validation_data=x[outside],
+        validation_batch_size=512, callbacks=[stop],
+    )  # fmt: skip
+    return model, stop.best_epoch + 1
+
+
+def compared(x, outside, label, setting, seed):
+    """Every score of z of all cells, the held-out cells' ELBO and the epochs of one training."""
+    model, epochs = train(x, outside, seed, **setting)
+    elbo = model.elbo(x[outside], draws=5)["elbo"]
+    return {**scores(model.encode(x), label, 10, seed), "heldout_elbo": elbo, "epochs": epochs}
+
+
+def swept(x, outside, label, setting, seed):
+    """kNN score and held-out ELBO after the same number of cells in batches of each size."""
+    found = {}
+    for size in BATCH_SIZES:
+        model, _ = train(x, outside, seed, batch_size=size, epochs=SWEEP_EPOCHS, **setting)
+        score = lc.evaluate.annotation(model.encode(x), label, seed=seed)["knn_macro_f1"]
+        found[f"knn_macro_f1[batch size {size}]"] = score
+        found[f"heldout_elbo[batch size {size}]"] = model.elbo(x[outside], draws=5)["elbo"]
+    return found
+
+
+def rows():
+    """All rows of ``02_normalization.json``."""
+    facs = lc.datasets.pbmc_facs()
+    x, outside, log1p = divided(facs)
+    label = facs.obs["label"].to_numpy()
+    pca = PCA(50, random_state=0).fit_transform(lc.inputs(log1p))
+    found = over_seeds("pbmc_facs", "PCA-50", partial(scores, pca, label, 10), baseline=True)
+    for name, setting in {**HIDDEN, **of_genes(log1p[~outside])}.items():
+        score = partial(compared, x, outside, label, setting)
+        found += over_seeds("pbmc_facs", name, score, baseline=name == "none")
+    for name in ("none", "batch", "layer"):
+        score = partial(swept, x, outside, label, HIDDEN[name])
+        found += over_seeds("pbmc_facs", name, score, baseline=name == "none")
+    return found

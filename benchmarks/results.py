@@ -2,10 +2,10 @@
 
 import sys
 
-from benchmarks import vae
+from benchmarks import normalization, vae
 from benchmarks.records import record
 
-CHAPTERS = {"01_vae": vae.rows}
+CHAPTERS = {"01_vae": vae.rows, "02_normalization": normalization.rows}
 
 
 def main(names=()):

@@ -14,6 +14,7 @@ from benchmarks.records import row
 import keras  # isort: skip
 
 SEEDS = range(5)
+UNITS = {"heldout_elbo": "nats per cell", "epochs": "epochs"}
 NB = "VAE, negative binomial"
 LIKELIHOODS = {
     NB: "negative_binomial",
@@ -51,7 +52,17 @@ def prepared(adata):
 def over_seeds(dataset, method, score, baseline=False):
     """A row for each metric of ``score(seed)``, a dictionary."""
     runs = [score(seed) for seed in SEEDS]
-    return [row(dataset, method, metric, [run[metric] for run in runs], "1", baseline) for metric in runs[0]]
+    return [
+        row(
+            dataset,
+            method,
+            metric,
+            [run[metric] for run in runs],
+            UNITS.get(metric.partition("[")[0], "1"),
+            baseline,
+        )
+        for metric in runs[0]
+    ]
 
 
 def scores(z, label, n_clusters, seed):
@@ -90,8 +101,8 @@ def choose(x):
         model = train(inside, 0, "negative_binomial", setting, 80, validation_data=outside, callbacks=[stop])
         elbo, epochs = model.elbo(outside, draws=5)["elbo"], stop.best_epoch + 1
         name = f"candidate: {setting['latent_dim']} dimensions, dropout {setting['dropout']}"
-        rows.append(row("pbmc_facs", name, "heldout_elbo", [elbo], "nats per cell"))
-        rows.append(row("pbmc_facs", name, "epochs", [epochs], "epochs"))
+        found = {"heldout_elbo": elbo, "epochs": epochs}
+        rows += [row("pbmc_facs", name, metric, [value], UNITS[metric]) for metric, value in found.items()]
         runs.append((elbo, setting, epochs))
     _, setting, epochs = max(runs, key=lambda run: run[0])
     return setting, epochs, rows
