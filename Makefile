@@ -10,9 +10,11 @@ BENCH := .venv-bench/.installed
 BOOK := _build/.built
 BOOK_SOURCES := $(shell find book chapters _config.yml _toc.yml -type f -not -path '*/.*')
 CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
+# a process for each core; the tests of a file, and the cells of a notebook, stay together
+PARALLEL := -n auto --dist loadfile
 ON_JAX := tests/layers tests/models tests/test_likelihoods.py tests/test_objectives.py $(addprefix lib/latentcells/, \
     layers models likelihoods.py objectives.py)
-NBVAL := $(PY) -m pytest chapters --nbval --nbval-current-env --nbval-sanitize-with=tests/notebooks/sanitize.cfg
+NBVAL := $(PY) -m pytest $(PARALLEL) chapters --nbval --nbval-current-env --nbval-sanitize-with=tests/notebooks/sanitize.cfg
 
 # The raw data, where a checkout has them beside it; nothing needs that folder to be there.
 ifneq ($(wildcard ../shared/data/.),)
@@ -32,8 +34,8 @@ serve: book  ## serve the built book on this computer only
 	$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
 test: book  ## test the library, the notebooks (nbval) and the built book
-	$(PY) -m pytest --cov
-	KERAS_BACKEND=jax $(PY) -m pytest $(ON_JAX)
+	$(PY) -m pytest $(PARALLEL) --cov
+	KERAS_BACKEND=jax $(PY) -m pytest $(PARALLEL) $(ON_JAX)
 	$(NBVAL)
 
 test-offline: $(ENV)  ## run every notebook with no data at hand and downloads refused

@@ -31,7 +31,11 @@ def pytest_collection_modifyitems(items):
             item.options["check"] = "nbval-check-output" in item.cell.metadata.get("tags", [])
 
 
-def pytest_report_collectionfinish(items):
-    for notebook in sorted({item.path for item in items if hasattr(item, "cell_num")}):
-        missing = missing_data(notebook)
-        yield f"{notebook.name}: outputs " + (f"not compared ({missing})" if missing else "compared")
+def pytest_report_header(config):
+    """Said before the run, for with `pytest -n` the processes that collect the cells report nothing."""
+    if not config.getoption("nbval", default=False):
+        return
+    for path in (Path(arg.partition("::")[0]) for arg in config.args):
+        for notebook in sorted(path.glob("*.ipynb")) if path.is_dir() else [path]:
+            missing = missing_data(notebook)
+            yield f"{notebook.name}: outputs " + (f"not compared ({missing})" if missing else "compared")

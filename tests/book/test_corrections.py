@@ -12,6 +12,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import latentcells as lc  # isort: skip
 import keras
 import numpy as np
 import pytest
@@ -539,6 +540,8 @@ def test_c37_the_second_section_calls_a_function_that_does_not_exist():
         get_vae_model(batch_norm=True)
     with pytest.raises(TypeError, match="missing 3 required"):
         get_vae_model()
+    with pytest.raises(ValueError, match="normalization='batch_norm' is unknown: choose from None, 'batch'"):
+        lc.models.VAE(20, normalization="batch_norm")
 
 
 def test_c38_no_batch_norm_is_not_layer_norm():
