@@ -2,10 +2,10 @@
 
 import sys
 
-from benchmarks import normalization, vae
+from benchmarks import hvg, normalization, vae
 from benchmarks.records import record
 
-CHAPTERS = {"01_vae": vae.rows, "02_normalization": normalization.rows}
+CHAPTERS = {"01_vae": vae.rows, "02_normalization": normalization.rows, "03_hvg": hvg.rows}
 
 
 def main(names=()):

@@ -86,10 +86,14 @@ def test_the_level_that_a_person_chose_stays(unset, before, after):
         assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == after
 
 
-@pytest.mark.parametrize(("backend", "n_models"), [("tensorflow", 6), ("jax", 1)])  # TensorFlow counts its tracings
+@pytest.mark.parametrize(
+    ("backend", "n_models"), [("tensorflow", 6), ("jax", 1)]
+)  # TensorFlow counts its tracings
 def test_a_program_that_fits_models_writes_nothing(unset, backend, n_models):
     unset.setenv("KERAS_BACKEND", backend)
-    program = FIT.format(n_models=n_models) + "import keras, sys\nprint(keras.backend.backend(), file=sys.stderr)"
+    program = (
+        FIT.format(n_models=n_models) + "import keras, sys\nprint(keras.backend.backend(), file=sys.stderr)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120
     )

@@ -1,0 +1,245 @@
+"""Chapter 3: which genes and how many: scores, seconds and memory, and what a selection on all cells leaks.
+
+One rule for all: genes seen in fewer than three of the training cells are left out; genes, PCA and VAE are fitted on
+the training cells, nine tenths; all cells are embedded and scored. A training takes at most EPOCHS epochs, fewer where
+the loss of the other tenth has stopped falling. All have five seeds but for the VAE
+on all genes, which is dear and has two.
+"""
+
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import numpy as np
+from anndata import AnnData
+from sklearn.decomposition import PCA
+from sklearn.feature_selection import f_classif
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
+from benchmarks.records import row
+from benchmarks.vae import LEARNING_RATE, SEEDS, held_out, scores
+
+import keras  # isort: skip
+
+SIZES, ALL = (100, 250, 500, 1000, 2000, 5000), "all genes"
+CONTROLS = ("most expressed", "random genes")
+N_TYPES = {"pbmc_facs": 10, "pbmc3k": 8}
+BATCH_SIZE, DROPOUT, EPOCHS = 128, 0.2, 30
+ALL_GENES_SEEDS = 2  # of the VAE
+ROUNDS = 3  # that are timed
+LEAK_CELLS, LEAK_GENES = 1000, 200
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """A data set: its genes seen in three training cells or more, and which cells are held out of every fit."""
+
+    name: str
+    log1p: AnnData  # counts in its layer
+    outside: np.ndarray
+
+
+@cache
+def load(name):
+    """The cells of a data set, log1p of all genes first: a library size is the sum over all of them."""
+    adata = lc.datasets.load(name)
+    _, outside = held_out(np.arange(adata.n_obs)[:, None])
+    outside = np.isin(np.arange(adata.n_obs), outside)
+    log1p = lc.preprocess.LibrarySize().fit(adata).transform(adata)
+    return Cells(name, seen(log1p, ~outside), outside)
+
+
+def seen(adata, cells):
+    """``adata`` with the genes that at least three of ``cells`` express."""
+    return adata[:, np.asarray((adata.X[cells] > 0).sum(axis=0)).ravel() >= 3].copy()
+
+
+@cache
+def chosen(cells, selection, size, draw=0):
+    """The names of ``size`` genes, chosen on the training cells; ``draw`` is the seed of random ones."""
+    training = cells.log1p[~cells.outside]
+    if selection == ALL:
+        return training.var_names
+    if selection == "random genes":
+        return np.random.default_rng(draw).choice(training.var_names, size, replace=False)
+    if selection == "most expressed":
+        total = np.asarray(training.layers["counts"].sum(axis=0)).ravel()
+        return training.var_names[np.argsort(-total, kind="stable")[:size]]
+    return lc.preprocess.HighlyVariableGenes(size, selection).fit(training).genes_
+
+
+def pca(cells, genes, seed):
+    """50 components of log1p values, fitted on the training cells: (cells, 50)."""
+    values = lc.inputs(cells.log1p[:, genes])
+    return PCA(50, random_state=seed).fit(values[~cells.outside]).transform(values)
+
+
+def vae(cells, genes, seed):
+    """z of all cells; one without a molecule of these genes is not trained on and gets the prior's mean, zero."""
+    x = lc.inputs(cells.log1p[:, genes], layer="counts")
+    full = x.sum(axis=1) > 0
+    model = trained(x[full & ~cells.outside], x[full & cells.outside], seed)
+    z = np.zeros((len(x), model.latent_dim))
+    z[full] = model.encode(x[full])
+    return z
+
+
+def trained(x, outside, seed):
+    """A VAE of x, (cells, genes), as it was at the epoch that suits the cells ``outside`` best."""
+    model = lc.models.VAE(x.shape[1], dropout=DROPOUT, seed=seed)
+    wide = x.shape[1] > 2000  # XLA compiles for seconds, and is then quicker
+    model.compile(keras.optimizers.Adam(LEARNING_RATE), jit_compile=wide)
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=4, restore_best_weights=True)
+    model.fit(
+        x, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0, validation_data=outside,
+        validation_batch_size=512, callbacks=[stop],
+    )  # fmt: skip
+    return model
+
+
+EMBED = {"PCA-50": pca, "VAE": vae}
+
+
+def scored(cells, model, selection, size, seed):
+    """Scores of one embedding, and the share of cells in which none of its genes was seen."""
+    genes = chosen(cells, selection, size, seed if selection == "random genes" else 0)
+    z = EMBED[model](cells, genes, seed)
+    found = scores(z, cells.log1p.obs["label"].to_numpy(), N_TYPES[cells.name], seed)
+    empty = np.mean(cells.log1p[:, genes].X.sum(axis=1) == 0)
+    return {"knn_macro_f1": found["knn_macro_f1"], "leiden_ari": found["leiden_ari"], "empty_cells": empty}
+
+
+def sweep(name, model, selection, sizes=SIZES):
+    """Rows of one way to choose the genes, for each number of genes."""
+    cells, rows = load(name), []
+    for size in sizes:
+        n_seeds = ALL_GENES_SEEDS if model == "VAE" and size is None else len(SEEDS)
+        runs = [scored(cells, model, selection, size, seed) for seed in SEEDS[:n_seeds]]
+        for metric in runs[0]:
+            values = [run[metric] for run in runs]
+            baseline = selection in (*CONTROLS, ALL)
+            rows.append(
+                row(name, f"{model}, {selection}", f"{metric}[{label_of(size)}]", values, "1", baseline)
+            )
+    return rows
+
+
+def label_of(size):
+    """What a metric's bracket says."""
+    return f"{size} genes" if size else ALL
+
+
+def leaked(adata, seed):
+    """Scores of a linear classifier by cross-validation, the genes chosen on all cells or in each training part."""
+    rng = np.random.default_rng(seed)
+    adata = adata[np.sort(rng.choice(adata.n_obs, LEAK_CELLS, replace=False))].copy()
+    log1p = seen(lc.preprocess.LibrarySize().fit(adata).transform(adata), np.arange(LEAK_CELLS))
+    label = log1p.obs["label"].astype(str).to_numpy()
+    return {
+        (how, where, f"probe_macro_f1[{kind} labels]"): predicted(log1p, y, how, where, seed)
+        for kind, y in {"real": label, "random": rng.permutation(label)}.items()
+        for how in ("F score", "HVG")
+        for where in ("all cells", "training cells")
+    }
+
+
+def predicted(log1p, y, how, where, seed):
+    """Macro-F1 of logistic regression over five folds."""
+    x, guess = lc.inputs(log1p), np.empty_like(y)
+    for training, test in StratifiedKFold(5, shuffle=True, random_state=seed).split(x, y):
+        genes = best(log1p, y, how, np.arange(len(y)) if where == "all cells" else training)
+        probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        guess[test] = probe.fit(x[training][:, genes], y[training]).predict(x[test][:, genes])
+    return f1_score(y, guess, average="macro")
+
+
+def best(log1p, y, how, cells):
+    """The columns of LEAK_GENES genes, chosen on ``cells``: by the labels (F score), or without them."""
+    if how == "HVG":
+        genes = lc.preprocess.HighlyVariableGenes(LEAK_GENES, "pearson_residuals").fit(log1p[cells]).genes_
+        return log1p.var_names.get_indexer(genes)
+    x = lc.inputs(log1p[cells])
+    varies = np.flatnonzero(np.ptp(x, axis=0) > 0)
+    return varies[np.argsort(-f_classif(x[:, varies], y[cells])[0])[:LEAK_GENES]]
+
+
+def leak():
+    """Rows of what a selection on all cells leaks."""
+    adata = lc.datasets.pbmc_facs()
+    runs = [leaked(adata, seed) for seed in SEEDS]
+    return [
+        row(
+            "pbmc_facs",
+            f"{how} on {where}",
+            metric,
+            [run[how, where, metric] for run in runs],
+            "1",
+            where[0] == "t",
+        )
+        for how, where, metric in runs[0]
+    ]
+
+
+def cost(name, size):
+    """Rows of seconds and of the peak memory of a fresh process, for one number of genes."""
+    cells, rows, label = load(name), [], label_of(size)
+    genes = chosen(cells, "pearson_residuals" if size else ALL, size)
+    for model, layer in (("PCA-50", None), ("VAE", "counts")):
+        seconds, peak = alone(model, lc.inputs(cells.log1p[~cells.outside][:, genes], layer))
+        timed = "fit" if model == "PCA-50" else "epoch"
+        rows.append(row(name, model, f"seconds[{timed}, {label}]", seconds, "s", model == "PCA-50"))
+        rows.append(row(name, model, f"peak_rss_mb[{label}]", [peak], "MB", model == "PCA-50"))
+    return rows
+
+
+def alone(model, x):
+    """(seconds of each round, peak memory in MB) of fitting ``model`` to x, (cells, genes), in a fresh process."""
+    with TemporaryDirectory() as folder, ProcessPoolExecutor(1, get_context("spawn")) as process:
+        path = Path(folder, "x.npy")
+        np.save(path, x)
+        return process.submit(fitted, model, path).result()
+
+
+def fitted(model, path):
+    """What `alone` runs over there; the first round compiles and does not count."""
+    x, seconds = np.load(path), []
+    if model == "PCA-50":
+        fit = partial(PCA(50, random_state=0).fit, x)
+    else:
+        vae = lc.models.VAE(x.shape[1], dropout=DROPOUT)
+        vae.compile(keras.optimizers.Adam())
+        fit = partial(vae.fit, x, batch_size=BATCH_SIZE, verbose=0)
+    for _ in range(ROUNDS + 1):
+        start = perf_counter()
+        fit()
+        seconds.append(perf_counter() - start)
+    status = Path("/proc/self/status").read_text()  # getrusage tells the parent's peak where that is higher
+    return seconds[1:], int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def parts():
+    """The run in pieces: functions without arguments, each of which gives rows."""
+    swept, at_2000 = ("pearson_residuals", "seurat", *CONTROLS), ("cell_ranger", "seurat_v3")
+    return [
+        *(partial(sweep, name, "PCA-50", way) for name in N_TYPES for way in swept),
+        *(partial(sweep, name, "PCA-50", way, [2000]) for name in N_TYPES for way in at_2000),
+        *(partial(sweep, name, "VAE", "pearson_residuals", [size]) for name in N_TYPES for size in SIZES),
+        *(partial(sweep, "pbmc_facs", "VAE", way, [2000]) for way in (*swept[1:], *at_2000)),
+        *(partial(sweep, name, model, ALL, [None]) for name in N_TYPES for model in EMBED),
+        leak,
+        *(partial(cost, name, size) for name in N_TYPES for size in (*SIZES, None)),
+    ]
+
+
+def rows():
+    """All rows of ``03_hvg.json``."""
+    return [found for part in parts() for found in part()]

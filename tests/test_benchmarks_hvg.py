@@ -1,0 +1,60 @@
+"""What chapter 3's stored run computes, on the data that ship with scanpy."""
+
+import numpy as np
+import pytest
+
+import latentcells as lc
+from benchmarks import hvg
+
+
+@pytest.fixture
+def cells():
+    log1p = lc.preprocess.LibrarySize().fit(adata := lc.datasets.pbmc_reference()).transform(adata)
+    outside = np.arange(adata.n_obs) % 10 == 0
+    return hvg.Cells("pbmc_facs", hvg.seen(log1p, ~outside), outside)
+
+
+def test_genes_are_those_that_three_training_cells_express(cells):
+    few = np.arange(cells.log1p.n_obs) < 40
+    kept = hvg.seen(cells.log1p, few)
+    assert (np.count_nonzero(lc.inputs(kept)[few], axis=0) >= 3).all()
+    assert 0 < kept.n_vars < cells.log1p.n_vars
+
+
+def test_every_way_to_choose_gives_as_many_genes_as_asked(cells):
+    for way in ("seurat", *hvg.CONTROLS):
+        assert len(set(hvg.chosen(cells, way, 50))) == 50
+    assert len(hvg.chosen(cells, hvg.ALL, None)) == cells.log1p.n_vars
+
+
+def test_most_expressed_genes_have_the_largest_totals(cells):
+    total = lc.inputs(cells.log1p, layer="counts")[~cells.outside].sum(axis=0)
+    rest = ~cells.log1p.var_names.isin(genes := hvg.chosen(cells, "most expressed", 50))
+    assert total[cells.log1p.var_names.get_indexer(genes)].min() >= total[rest].max()
+
+
+def test_random_genes_differ_between_seeds(cells):
+    draws = [set(hvg.chosen(cells, "random genes", 50, seed)) for seed in (0, 1)]
+    assert draws[0] != draws[1]
+
+
+def test_a_cell_without_the_chosen_genes_sits_on_the_prior(cells, monkeypatch):
+    monkeypatch.setattr(hvg, "EPOCHS", 1)
+    genes = hvg.chosen(cells, "random genes", 5)
+    empty = np.asarray(cells.log1p[:, genes].X.sum(axis=1)).ravel() == 0
+    z = hvg.vae(cells, genes, seed=0)
+    assert empty.any()
+    assert not z[empty].any()
+    assert z[~empty].any(axis=1).all()
+
+
+def test_a_choice_by_labels_on_all_cells_leaks(cells, monkeypatch):
+    monkeypatch.setattr(hvg, "LEAK_GENES", 50)
+    label = np.random.default_rng(0).permutation(cells.log1p.obs["label"].astype(str).to_numpy())
+    frequent = np.isin(label, ("Dendritic", "CD14+ Monocyte", "CD19+ B"))
+    log1p, label = cells.log1p[frequent], label[frequent]
+    log1p = hvg.seen(log1p, np.arange(log1p.n_obs))
+    leaked, honest = (
+        hvg.predicted(log1p, label, "F score", where, 0) for where in ("all cells", "training cells")
+    )
+    assert leaked > honest + 0.05
