@@ -2,8 +2,8 @@
 
 One rule for all: genes seen in fewer than three of the training cells are left out; genes, PCA and VAE are fitted on
 the training cells, nine tenths; all cells are embedded and scored. A training takes at most EPOCHS epochs, fewer where
-the loss of the other tenth has stopped falling. All have five seeds but for the VAE
-on all genes, which is dear and has two.
+the loss of the other tenth has stopped falling. All have five seeds but for the VAE on all genes, which is dear and
+has two.
 """
 
 from concurrent.futures import ProcessPoolExecutor
@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 
 import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
 from benchmarks.records import row
-from benchmarks.vae import LEARNING_RATE, SEEDS, held_out, scores
+from benchmarks.vae import SEEDS, over_seeds, rows_of, scores, stopped, tenth
 
 import keras  # isort: skip
 
@@ -52,8 +52,7 @@ class Cells:
 def load(name):
     """The cells of a data set, log1p of all genes first: a library size is the sum over all of them."""
     adata = lc.datasets.load(name)
-    _, outside = held_out(np.arange(adata.n_obs)[:, None])
-    outside = np.isin(np.arange(adata.n_obs), outside)
+    outside = np.isin(np.arange(adata.n_obs), tenth(adata.n_obs)[0])
     log1p = lc.preprocess.LibrarySize().fit(adata).transform(adata)
     return Cells(name, seen(log1p, ~outside), outside)
 
@@ -87,23 +86,14 @@ def vae(cells, genes, seed):
     """z of all cells; one without a molecule of these genes is not trained on and gets the prior's mean, zero."""
     x = lc.inputs(cells.log1p[:, genes], layer="counts")
     full = x.sum(axis=1) > 0
-    model = trained(x[full & ~cells.outside], x[full & cells.outside], seed)
+    wide = x.shape[1] > 2000  # XLA compiles for seconds, and is then quicker
+    model, _ = stopped(
+        x[full & ~cells.outside], x[full & cells.outside], seed, {"dropout": DROPOUT}, EPOCHS, patience=4,
+        batch_size=BATCH_SIZE, validation_batch_size=512, jit_compile=wide or "auto",
+    )  # fmt: skip
     z = np.zeros((len(x), model.latent_dim))
     z[full] = model.encode(x[full])
     return z
-
-
-def trained(x, outside, seed):
-    """A VAE of x, (cells, genes), as it was at the epoch that suits the cells ``outside`` best."""
-    model = lc.models.VAE(x.shape[1], dropout=DROPOUT, seed=seed)
-    wide = x.shape[1] > 2000  # XLA compiles for seconds, and is then quicker
-    model.compile(keras.optimizers.Adam(LEARNING_RATE), jit_compile=wide)
-    stop = keras.callbacks.EarlyStopping("val_loss", patience=4, restore_best_weights=True)
-    model.fit(
-        x, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0, validation_data=outside,
-        validation_batch_size=512, callbacks=[stop],
-    )  # fmt: skip
-    return model
 
 
 EMBED = {"PCA-50": pca, "VAE": vae}
@@ -115,21 +105,17 @@ def scored(cells, model, selection, size, seed):
     z = EMBED[model](cells, genes, seed)
     found = scores(z, cells.log1p.obs["label"].to_numpy(), N_TYPES[cells.name], seed)
     empty = np.mean(cells.log1p[:, genes].X.sum(axis=1) == 0)
-    return {"knn_macro_f1": found["knn_macro_f1"], "leiden_ari": found["leiden_ari"], "empty_cells": empty}
+    kept = {"knn_macro_f1": found["knn_macro_f1"], "leiden_ari": found["leiden_ari"], "empty_cells": empty}
+    return {f"{metric}[{label_of(size)}]": value for metric, value in kept.items()}
 
 
 def sweep(name, model, selection, sizes=SIZES):
     """Rows of one way to choose the genes, for each number of genes."""
     cells, rows = load(name), []
     for size in sizes:
-        n_seeds = ALL_GENES_SEEDS if model == "VAE" and size is None else len(SEEDS)
-        runs = [scored(cells, model, selection, size, seed) for seed in SEEDS[:n_seeds]]
-        for metric in runs[0]:
-            values = [run[metric] for run in runs]
-            baseline = selection in (*CONTROLS, ALL)
-            rows.append(
-                row(name, f"{model}, {selection}", f"{metric}[{label_of(size)}]", values, "1", baseline)
-            )
+        seeds = SEEDS[:ALL_GENES_SEEDS] if model == "VAE" and size is None else SEEDS
+        score, baseline = partial(scored, cells, model, selection, size), selection in (*CONTROLS, ALL)
+        rows += over_seeds(name, f"{model}, {selection}", score, baseline, seeds)
     return rows
 
 
@@ -144,9 +130,12 @@ def leaked(adata, seed):
     adata = adata[np.sort(rng.choice(adata.n_obs, LEAK_CELLS, replace=False))].copy()
     log1p = seen(lc.preprocess.LibrarySize().fit(adata).transform(adata), np.arange(LEAK_CELLS))
     label = log1p.obs["label"].astype(str).to_numpy()
+    labels = {"real": label, "random": rng.permutation(label)}
     return {
-        (how, where, f"probe_macro_f1[{kind} labels]"): predicted(log1p, y, how, where, seed)
-        for kind, y in {"real": label, "random": rng.permutation(label)}.items()
+        f"{how} on {where}": {
+            f"probe_macro_f1[{kind} labels]": predicted(log1p, y, how, where, seed)
+            for kind, y in labels.items()
+        }
         for how in ("F score", "HVG")
         for where in ("all cells", "training cells")
     }
@@ -176,17 +165,11 @@ def leak():
     """Rows of what a selection on all cells leaks."""
     adata = lc.datasets.pbmc_facs()
     runs = [leaked(adata, seed) for seed in SEEDS]
-    return [
-        row(
-            "pbmc_facs",
-            f"{how} on {where}",
-            metric,
-            [run[how, where, metric] for run in runs],
-            "1",
-            where[0] == "t",
-        )
-        for how, where, metric in runs[0]
-    ]
+    found = []
+    for method in runs[0]:
+        baseline = method.endswith("training cells")
+        found += rows_of("pbmc_facs", method, [run[method] for run in runs], baseline)
+    return found
 
 
 def cost(name, size):

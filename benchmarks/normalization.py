@@ -5,10 +5,8 @@ from functools import partial
 import numpy as np
 from sklearn.decomposition import PCA
 
-import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
-from benchmarks.vae import LEARNING_RATE, over_seeds, scores
-
-import keras  # isort: skip
+import latentcells as lc
+from benchmarks.vae import over_seeds, scores, stopped, tenth
 
 BATCH_SIZE, DROPOUT, GROUPS = 128, 0.3, 20
 BATCH_SIZES, SWEEP_EPOCHS = (4, 16, 64, 256), 5
@@ -37,23 +35,18 @@ def divided(adata):
 
     The genes are chosen on the cells that are not held out.
     """
-    outside = np.zeros(adata.n_obs, bool)
-    outside[np.random.default_rng(0).permutation(adata.n_obs)[: adata.n_obs // 10]] = True
+    outside = np.isin(np.arange(adata.n_obs), tenth(adata.n_obs)[0])
     genes = lc.preprocess.HighlyVariableGenes(2000).fit(adata[~outside])
     log1p = genes.transform(lc.preprocess.LibrarySize().fit(adata).transform(adata))
     return lc.inputs(log1p, layer="counts"), outside, log1p
 
 
 def train(x, outside, seed, batch_size=BATCH_SIZE, epochs=50, **setting):
-    """A VAE trained on the cells that are not held out, up to the epoch that suits the held-out ones best."""
-    model = lc.models.VAE(x.shape[1], dropout=DROPOUT, seed=seed, **setting)
-    model.compile(keras.optimizers.Adam(LEARNING_RATE))
-    stop = keras.callbacks.EarlyStopping("val_loss", patience=5, restore_best_weights=True)
-    model.fit(
-        x[~outside], batch_size=batch_size, epochs=epochs, verbose=0, validation_data=x[outside],
-        validation_batch_size=512, callbacks=[stop],
+    """A VAE trained on the cells that are not held out, up to the epoch that suits the others best, and that epoch."""
+    return stopped(
+        x[~outside], x[outside], seed, {"dropout": DROPOUT, **setting}, epochs, patience=5, batch_size=batch_size,
+        validation_batch_size=512,
     )  # fmt: skip
-    return model, stop.best_epoch + 1
 
 
 def compared(x, outside, label, setting, seed):

@@ -26,12 +26,20 @@ CANDIDATES = tuple({"latent_dim": k, "dropout": share} for k in (10, 20) for sha
 BATCH_SIZE, LEARNING_RATE = 64, 2e-3
 
 
-def train(x, seed, likelihood, setting, epochs, **fit):
+def train(x, seed, likelihood, setting, epochs, batch_size=BATCH_SIZE, jit_compile="auto", **fit):
     """A VAE of the chapter, trained on x (cells, genes)."""
     model = lc.models.VAE(x.shape[1], likelihood=likelihood, seed=seed, **setting)
-    model.compile(keras.optimizers.Adam(LEARNING_RATE))
-    model.fit(x, batch_size=BATCH_SIZE, epochs=epochs, verbose=0, **fit)
+    model.compile(keras.optimizers.Adam(LEARNING_RATE), jit_compile=jit_compile)
+    model.fit(x, batch_size=batch_size, epochs=epochs, verbose=0, **fit)
     return model
+
+
+def stopped(x, outside, seed, setting, epochs, patience, **options):
+    """A VAE of counts as it was at the epoch that suits the cells ``outside`` best, and the number of that epoch."""
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
+    options |= {"validation_data": outside, "callbacks": [stop]}
+    model = train(x, seed, "negative_binomial", setting, epochs, **options)
+    return model, stop.best_epoch + 1
 
 
 def prepared(adata):
@@ -49,9 +57,13 @@ def prepared(adata):
     }
 
 
-def over_seeds(dataset, method, score, baseline=False):
+def over_seeds(dataset, method, score, baseline=False, seeds=SEEDS):
     """A row for each metric of ``score(seed)``, a dictionary."""
-    runs = [score(seed) for seed in SEEDS]
+    return rows_of(dataset, method, [score(seed) for seed in seeds], baseline)
+
+
+def rows_of(dataset, method, runs, baseline=False):
+    """A row for each metric of ``runs``, dictionaries with the same metrics."""
     return [
         row(
             dataset,
@@ -82,9 +94,14 @@ def supervised(x, label, seed):
     }
 
 
+def tenth(n_cells):
+    """Which cells are held out, a tenth, and which are not: two arrays of numbers in random order."""
+    return np.split(np.random.default_rng(0).permutation(n_cells), [n_cells // 10])
+
+
 def held_out(x):
     """Nine tenths of the cells and the others, without the genes that the nine tenths do not express."""
-    test, rest = np.split(np.random.default_rng(0).permutation(len(x)), [len(x) // 10])
+    test, rest = tenth(len(x))
     seen = x[rest].sum(axis=0) > 0
     return x[rest][:, seen], x[test][:, seen]
 
@@ -97,9 +114,8 @@ def choose(x):
     rows, runs = [], []
     inside, outside = held_out(x)
     for setting in CANDIDATES:
-        stop = keras.callbacks.EarlyStopping("val_loss", patience=8, restore_best_weights=True)
-        model = train(inside, 0, "negative_binomial", setting, 80, validation_data=outside, callbacks=[stop])
-        elbo, epochs = model.elbo(outside, draws=5)["elbo"], stop.best_epoch + 1
+        model, epochs = stopped(inside, outside, 0, setting, 80, patience=8)
+        elbo = model.elbo(outside, draws=5)["elbo"]
         name = f"candidate: {setting['latent_dim']} dimensions, dropout {setting['dropout']}"
         found = {"heldout_elbo": elbo, "epochs": epochs}
         rows += [row("pbmc_facs", name, metric, [value], UNITS[metric]) for metric, value in found.items()]
