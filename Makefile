@@ -14,6 +14,9 @@ CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
 PARALLEL := -n auto --dist loadfile
 ON_JAX := tests/layers tests/models tests/test_likelihoods.py tests/test_objectives.py $(addprefix lib/latentcells/, \
     layers models likelihoods.py objectives.py)
+# most tests train the same small models: XLA compiles each program once
+JAX := KERAS_BACKEND=jax JAX_COMPILATION_CACHE_DIR=$(abspath .pytest_cache/jax) \
+    JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 NBVAL := $(PY) -m pytest $(PARALLEL) chapters --nbval --nbval-current-env --nbval-sanitize-with=tests/notebooks/sanitize.cfg
 
 # The raw data, where a checkout has them beside it; nothing needs that folder to be there.
@@ -35,7 +38,7 @@ serve: book  ## serve the built book on this computer only
 
 test: book  ## test the library, the notebooks (nbval) and the built book
 	$(PY) -m pytest $(PARALLEL) --cov
-	KERAS_BACKEND=jax $(PY) -m pytest $(PARALLEL) $(ON_JAX)
+	$(JAX) $(PY) -m pytest $(PARALLEL) $(ON_JAX)
 	$(NBVAL)
 
 test-offline: $(ENV)  ## run every notebook with no data at hand and downloads refused

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 import latentcells as lc
-from benchmarks.vae import over_seeds, scores, stopped, tenth
+from benchmarks.vae import SEEDS, over_seeds, rows_of, scores, stopped, tenth
 
 BATCH_SIZE, DROPOUT, GROUPS = 128, 0.3, 20
 BATCH_SIZES, SWEEP_EPOCHS = (4, 16, 64, 256), 5
@@ -30,13 +30,13 @@ def of_genes(log1p):
     return {name: {**setting, "normalization_of": "genes"} for name, setting in settings.items()}
 
 
-def divided(adata):
-    """Counts (cells, 2000 genes), which cells are held out, and log1p of the others.
+def divided(adata, method="seurat"):
+    """Counts (cells, 2000 genes), which cells are held out, and log1p of the same genes.
 
     The genes are chosen on the cells that are not held out.
     """
     outside = np.isin(np.arange(adata.n_obs), tenth(adata.n_obs)[0])
-    genes = lc.preprocess.HighlyVariableGenes(2000).fit(adata[~outside])
+    genes = lc.preprocess.HighlyVariableGenes(2000, method).fit(adata[~outside])
     log1p = genes.transform(lc.preprocess.LibrarySize().fit(adata).transform(adata))
     return lc.inputs(log1p, layer="counts"), outside, log1p
 
@@ -67,6 +67,17 @@ def swept(x, outside, label, setting, seed):
     return found
 
 
+def on_pearson_genes(adata):
+    """The settings of the hidden layers again, on genes chosen by Pearson residuals."""
+    x, outside, _ = divided(adata, "pearson_residuals")
+    label, found = adata.obs["label"].to_numpy(), []
+    for name, setting in HIDDEN.items():
+        runs = [compared(x, outside, label, setting, seed) for seed in SEEDS]
+        runs = [{f"{metric}[Pearson residuals]": value for metric, value in run.items()} for run in runs]
+        found += rows_of("pbmc_facs", name, runs, baseline=name == "none")
+    return found
+
+
 def rows():
     """All rows of ``02_normalization.json``."""
     facs = lc.datasets.pbmc_facs()
@@ -80,4 +91,4 @@ def rows():
     for name in ("none", "batch", "layer"):
         score = partial(swept, x, outside, label, HIDDEN[name])
         found += over_seeds("pbmc_facs", name, score, baseline=name == "none")
-    return found
+    return found + on_pearson_genes(facs)

@@ -81,6 +81,30 @@ def test_fit_shows_each_cell_once_an_epoch(shuffle):
     assert epochs(epochs=4, initial_epoch=2) == found[2:], "a training that goes on has the same order"
 
 
+class Counting(CellModel):
+    """Counts how often its loss is written down: once a tracing."""
+
+    def __init__(self):
+        super().__init__(n_genes=2)
+        self.weight = self.add_weight(shape=(2,))
+        self.tracings = 0
+
+    def call(self, x):
+        return x * self.weight
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        self.tracings += 1
+        return keras.ops.mean(y_pred)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the others trace once anyway")
+def test_the_first_step_is_traced_once():
+    model = Counting()
+    model.compile(optimizer="adam")
+    model.fit(np.ones((6, 2), "float32"), batch_size=2, epochs=2, verbose=0)
+    assert model.tracings == 1
+
+
 @pytest.mark.parametrize("batch_size", [1, 3, 10, 99])
 def test_in_batches_puts_dictionaries_together(batch_size):
     a, b = np.arange(10.0, dtype="float32"), np.ones((10, 2), "float32")

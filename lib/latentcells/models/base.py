@@ -127,6 +127,8 @@ class CellModel(keras.Model):
         Raises:
             ValueError: for data that the model is not meant for, with the mend.
         """
+        if self.optimizer is not None and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)  # else TensorFlow traces the first step twice
         held_out = kwargs.get("validation_data")
         held_out = held_out if isinstance(held_out, tuple) else (held_out,)
         if isinstance(held_out[0], np.ndarray):
