@@ -14,8 +14,8 @@ CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
 PARALLEL := -n auto --dist loadfile
 ON_JAX := tests/layers tests/models tests/test_likelihoods.py tests/test_objectives.py $(addprefix lib/latentcells/, \
     layers models likelihoods.py objectives.py)
-# most tests train the same small models: XLA compiles each program once
-JAX := KERAS_BACKEND=jax JAX_COMPILATION_CACHE_DIR=$(abspath .pytest_cache/jax) \
+# the tests train many small models: XLA compiles each program once, and does not polish it
+JAX := KERAS_BACKEND=jax XLA_FLAGS=--xla_backend_optimization_level=0 JAX_COMPILATION_CACHE_DIR=$(abspath .pytest_cache/jax) \
     JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 NBVAL := $(PY) -m pytest $(PARALLEL) chapters --nbval --nbval-current-env --nbval-sanitize-with=tests/notebooks/sanitize.cfg
 
