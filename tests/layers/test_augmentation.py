@@ -1,0 +1,156 @@
+import keras
+import numpy as np
+import pytest
+from scipy import stats
+
+from latentcells.layers import CountThinning, GeneDropout, GeneMasking, NeighbourMixing
+
+MEAN = [0.0, 0.1, 1.0, 50.0]
+ONE_CELL = {
+    "masking": GeneMasking(0.3, seed=1),
+    "thinning": CountThinning(0.4, seed=1),
+    "dropout": GeneDropout(MEAN, half=0.5, seed=1),
+}
+
+
+def counts(n_cells=4000, seed=0):
+    return np.float32(np.random.default_rng(seed).poisson([0.5, 3, 20, 400], (n_cells, 4)))
+
+
+def of(layer, *arrays, **kwargs):
+    return keras.ops.convert_to_numpy(layer(*arrays, **kwargs))
+
+
+@pytest.mark.parametrize("name", ONE_CELL)
+def test_counts_stay_counts_and_differ_at_each_call(name):
+    x = counts()
+    once, again = of(ONE_CELL[name], x), of(ONE_CELL[name], x)
+    for drawn in (once, again):
+        assert drawn.dtype == np.float32 and drawn.shape == x.shape
+        assert np.array_equal(drawn, np.rint(drawn)) and (drawn >= 0).all() and (drawn <= x).all()
+    assert not np.array_equal(once, again)
+    np.testing.assert_array_equal(of(ONE_CELL[name], x, training=False), x)
+
+
+@pytest.mark.parametrize(
+    ("layer_class", "config"),
+    [
+        (GeneMasking, {"rate": 0.2, "seed": 3}),
+        (CountThinning, {"low": 0.3, "seed": 3}),
+        (GeneDropout, {"mean": MEAN, "half": 0.2, "seed": 3}),
+        (NeighbourMixing, {"low": 0.3, "seed": 3}),
+    ],
+)
+def test_the_same_seed_draws_the_same_and_the_configuration_comes_back(layer_class, config, tmp_path):
+    arrays = (counts(), counts(seed=1))[: 2 if layer_class is NeighbourMixing else 1]
+    first = of(layer_class(**config), *arrays)
+    stored = layer_class(**config).get_config()
+    assert {key: stored[key] for key in config} == config
+    np.testing.assert_array_equal(of(layer_class.from_config(stored), *arrays), first)
+    assert not np.array_equal(of(layer_class(**{**config, "seed": 4}), *arrays), first)
+    inputs = [keras.Input((4,)) for _ in arrays]
+    model = keras.Model(inputs, layer_class(**config)(*inputs))
+    assert model.output.shape == (None, 4) and model.output.dtype == "float32"
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras").layers[-1]
+    assert loaded.get_config()["seed"] == 3
+
+
+@pytest.mark.parametrize("layer_class", [CountThinning, GeneMasking])
+def test_half_precision_keeps_large_counts_whole(layer_class):
+    x = np.full((50, 4), 5001, "float32")
+    drawn = of(layer_class(0.5, dtype="mixed_float16"), x)
+    assert drawn.dtype == np.float32 and drawn.max() > 2048 and (drawn % 2 == 1).any()
+
+
+# -- masking ----------------------------------------------------------------------------------------------------------
+
+
+def test_masking_hides_its_share_of_every_gene():
+    x = np.ones((4000, 4), "float32")
+    hidden = 1 - of(GeneMasking(0.3, seed=0), x)
+    np.testing.assert_allclose(hidden.mean(axis=0), 0.3, atol=5 * np.sqrt(0.21 / 4000))
+    assert abs(np.corrcoef(hidden, rowvar=False)[0, 1]) < 5 / np.sqrt(4000)
+
+
+def test_the_mask_says_what_is_hidden():
+    layer, x = GeneMasking(0.5, seed=0), counts(50) + 1
+    mask = keras.ops.convert_to_numpy(layer.mask(x))
+    same = GeneMasking(0.5, seed=0)
+    np.testing.assert_array_equal(of(same, x), np.where(mask > 0, 0, x))
+
+
+# -- thinning ---------------------------------------------------------------------------------------------------------
+
+
+def test_thinning_is_binomial():
+    """Given a cell's share, estimated from a gene with ten million molecules, the others are binomial."""
+    x = np.tile(np.float32([1e7, 40]), (3000, 1))
+    drawn = of(CountThinning(0.4, seed=0), x)
+    share = drawn[:, 0] / 1e7
+    assert stats.kstest(share, stats.uniform(0.4, 0.6).cdf).pvalue > 1e-3
+    z = (drawn[:, 1] - 40 * share) / np.sqrt(40 * share * (1 - share))
+    assert abs(z.mean()) < 5 / np.sqrt(3000) and abs(z.var() - 1) < 5 * np.sqrt(2 / 3000)
+
+
+def test_a_thinned_poisson_count_is_poisson():
+    x = np.float32(np.random.default_rng(0).poisson(6.0, (200, 500)))
+    drawn = of(CountThinning(0.999, seed=0), x)
+    assert abs(drawn.var() / drawn.mean() - 1) < 5 * np.sqrt(2 / drawn.size)
+
+
+# -- dropout ----------------------------------------------------------------------------------------------------------
+
+
+def test_dropout_falls_with_the_mean():
+    x = np.ones((8000, 4), "float32")
+    kept = of(GeneDropout(MEAN, half=0.5, seed=0), x).mean(axis=0)
+    expected = np.array(MEAN) / (0.5 + np.array(MEAN))
+    np.testing.assert_allclose(kept, expected, atol=5 * np.sqrt(0.25 / 8000))
+    assert kept[0] == 0
+
+
+# -- mixing -----------------------------------------------------------------------------------------------------------
+
+
+def test_mixing_takes_from_the_neighbour_what_it_leaves_of_the_cell():
+    x, neighbour = np.zeros((3000, 2), "float32"), np.zeros((3000, 2), "float32")
+    x[:, 0], neighbour[:, 1] = 10_000, 10_000
+    mixed = of(NeighbourMixing(0.6, seed=0), x, neighbour)
+    assert np.array_equal(mixed, np.rint(mixed))
+    assert stats.kstest(mixed[:, 0] / 10_000, stats.uniform(0.6, 0.4).cdf).pvalue > 1e-3
+    np.testing.assert_allclose(mixed.sum(axis=1), 10_000, atol=6 * np.sqrt(2 * 2500))
+    np.testing.assert_array_equal(of(NeighbourMixing(0.6), x, neighbour, training=False), x)
+
+
+def test_mixing_a_cell_with_itself_keeps_its_mean():
+    x = np.full((3000, 4), 20, "float32")
+    mixed = of(NeighbourMixing(0.5, seed=0), x, x)
+    assert abs(mixed.mean() - 20) < 5 * np.sqrt(10 / mixed.size)
+
+
+# -- what is refused --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("layer_class", "name"), [(GeneMasking, "rate"), (CountThinning, "low"), (NeighbourMixing, "low")]
+)
+@pytest.mark.parametrize("value", [0, 1, -0.1, 1.5, float("nan")])
+def test_a_share_lies_between_0_and_1(layer_class, name, value):
+    with pytest.raises(ValueError, match=rf"^{name} must be above 0 and below 1, got {value!r}$"):
+        layer_class(value)
+
+
+def test_dropout_refuses_what_is_no_mean():
+    for mean, shown in (([1.0, -2.0], "-2.0"), ([float("nan")], "nan")):
+        with pytest.raises(ValueError, match=rf"^mean must be 0 or more for each gene, got {shown}"):
+            GeneDropout(mean)
+    with pytest.raises(ValueError, match=r"^half must be positive, got 0: it is a mean count$"):
+        GeneDropout(MEAN, half=0)
+    with pytest.raises(ValueError, match=r"^x has 3 genes, mean has 4: take the means of the same genes$"):
+        GeneDropout(MEAN)(np.ones((2, 3), "float32"))
+
+
+def test_mixing_refuses_another_shape():
+    with pytest.raises(ValueError, match=r"neighbour has shape \(3, 4\), x \(2, 4\): one neighbour a cell"):
+        NeighbourMixing()(np.ones((2, 4), "float32"), np.ones((3, 4), "float32"))
