@@ -10,14 +10,16 @@ BENCH := .venv-bench/.installed
 BOOK := _build/.built
 BOOK_SOURCES := $(shell find book chapters _config.yml _toc.yml -type f -not -path '*/.*')
 CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
-# a process for each core; the tests of a file, and the cells of a notebook, stay together
-PARALLEL := -n auto --dist loadfile
+# a process for each core, and a thread for each process: more of them wait for each other; the tests of a
+# file, and the cells of a notebook, stay together
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
+    $(PY) -m pytest -n auto --dist loadfile
 ON_JAX := tests/layers tests/models tests/test_likelihoods.py tests/test_objectives.py $(addprefix lib/latentcells/, \
     layers models likelihoods.py objectives.py)
 # the tests train many small models: XLA compiles each program once, and does not polish it
 JAX := KERAS_BACKEND=jax XLA_FLAGS=--xla_backend_optimization_level=0 JAX_COMPILATION_CACHE_DIR=$(abspath .pytest_cache/jax) \
     JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
-NBVAL := $(PY) -m pytest $(PARALLEL) chapters --nbval --nbval-current-env --nbval-sanitize-with=tests/notebooks/sanitize.cfg
+NBVAL := $(PYTEST) chapters --nbval --nbval-current-env --nbval-sanitize-with=tests/notebooks/sanitize.cfg
 
 # The raw data, where a checkout has them beside it; nothing needs that folder to be there.
 ifneq ($(wildcard ../shared/data/.),)
@@ -37,8 +39,8 @@ serve: book  ## serve the built book on this computer only
 	$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
 test: book  ## test the library, the notebooks (nbval) and the built book
-	$(PY) -m pytest $(PARALLEL) --cov
-	$(JAX) $(PY) -m pytest $(PARALLEL) $(ON_JAX)
+	$(PYTEST) --cov
+	$(JAX) $(PYTEST) $(ON_JAX)
 	$(NBVAL)
 
 test-offline: $(ENV)  ## run every notebook with no data at hand and downloads refused
