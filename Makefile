@@ -74,17 +74,19 @@ format: $(ENV)  ## mend what `make lint` finds, where a program can
 clean:  ## remove everything that was built or installed here
 	rm -rf _build .venv .venv-bench .pytest_cache .ruff_cache .hypothesis .coverage lib/*.egg-info
 
+# The lock is complete. Without --no-deps an old pip looks for `package[extra]` beside it and takes a newer, unpinned one.
 $(ENV): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	    { echo "$$($(PYTHON) --version) found; needed: 3.11, 3.12 or 3.13 (make PYTHON=python3.12 ...)"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	$(PY) -m pip check --disable-pip-version-check
 	@touch $@
 
 $(BENCH): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[bench]'
 	@touch $@
