@@ -2,6 +2,7 @@
 
 from latentcells.layers.batch_normalization import BatchNormalization
 from latentcells.layers.count_thinning import CountThinning
+from latentcells.layers.domain_batch_normalization import DomainBatchNormalization
 from latentcells.layers.gene_dropout import GeneDropout
 from latentcells.layers.gene_masking import GeneMasking
 from latentcells.layers.get_normalization import get_normalization
@@ -14,6 +15,7 @@ from latentcells.layers.sampling import Sampling
 __all__ = [
     "BatchNormalization",
     "CountThinning",
+    "DomainBatchNormalization",
     "GeneDropout",
     "GeneMasking",
     "GradientReversal",

@@ -47,13 +47,12 @@ class BatchNormalization(Normalization):
 
     def build(self, input_shape):
         super().build(input_shape)
-        self.moving_mean = self._moving("moving_mean", "zeros", input_shape)
-        self.moving_variance = self._moving("moving_variance", "ones", input_shape)
+        shape = self._parameter_shape(input_shape)
+        self.moving_mean = self._moving("moving_mean", "zeros", shape)
+        self.moving_variance = self._moving("moving_variance", "ones", shape)
 
     def _moving(self, name, start, shape):
-        return self.add_weight(
-            shape=shape[-1:], initializer=start, trainable=False, autocast=False, name=name
-        )
+        return self.add_weight(shape=shape, initializer=start, trainable=False, autocast=False, name=name)
 
     def call(self, x, training=False, mask=None):
         x = ops.cast(x, "float32")

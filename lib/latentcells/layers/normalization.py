@@ -38,8 +38,13 @@ class Normalization(keras.layers.Layer):
     def build(self, input_shape):
         if len(input_shape) != 2:
             raise ValueError(f"x must be (cells, features), got shape {tuple(input_shape)}")
-        self.gamma = self.add_weight(shape=input_shape[-1:], initializer="ones", name="gamma")
-        self.beta = self.add_weight(shape=input_shape[-1:], initializer="zeros", name="beta")
+        shape = self._parameter_shape(input_shape)
+        self.gamma = self.add_weight(shape=shape, initializer="ones", name="gamma")
+        self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta")
+
+    def _parameter_shape(self, input_shape):
+        """A scale, a shift and whatever else is kept: one a feature."""
+        return input_shape[-1:]
 
     def _standardise(self, x, mean, variance):
         """Of float32 x; the result has the layer's own type."""
