@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 import latentcells as lc
-from benchmarks.vae import SEEDS, over_seeds, rows_of, scores, stopped, tenth
+from benchmarks.vae import over_seeds, scores, stopped, tenth
 
 BATCH_SIZE, DROPOUT, GROUPS = 128, 0.3, 20
 BATCH_SIZES, SWEEP_EPOCHS = (4, 16, 64, 256), 5
@@ -67,15 +67,20 @@ def swept(x, outside, label, setting, seed):
     return found
 
 
+def of_settings(settings, score, x, outside, label):
+    """Rows of each setting, by `compared` or `swept`."""
+    found = []
+    for name, setting in settings.items():
+        one = partial(score, x, outside, label, setting)
+        found += over_seeds("pbmc_facs", name, one, baseline=name == "none")
+    return found
+
+
 def on_pearson_genes(adata):
     """The settings of the hidden layers again, on genes chosen by Pearson residuals."""
     x, outside, _ = divided(adata, "pearson_residuals")
-    label, found = adata.obs["label"].to_numpy(), []
-    for name, setting in HIDDEN.items():
-        runs = [compared(x, outside, label, setting, seed) for seed in SEEDS]
-        runs = [{f"{metric}[Pearson residuals]": value for metric, value in run.items()} for run in runs]
-        found += rows_of("pbmc_facs", name, runs, baseline=name == "none")
-    return found
+    found = of_settings(HIDDEN, compared, x, outside, adata.obs["label"].to_numpy())
+    return [{**row, "metric": f"{row['metric']}[Pearson residuals]"} for row in found]
 
 
 def rows():
@@ -85,10 +90,6 @@ def rows():
     label = facs.obs["label"].to_numpy()
     pca = PCA(50, random_state=0).fit_transform(lc.inputs(log1p))
     found = over_seeds("pbmc_facs", "PCA-50", partial(scores, pca, label, 10), baseline=True)
-    for name, setting in {**HIDDEN, **of_genes(log1p[~outside])}.items():
-        score = partial(compared, x, outside, label, setting)
-        found += over_seeds("pbmc_facs", name, score, baseline=name == "none")
-    for name in ("none", "batch", "layer"):
-        score = partial(swept, x, outside, label, HIDDEN[name])
-        found += over_seeds("pbmc_facs", name, score, baseline=name == "none")
-    return found + on_pearson_genes(facs)
+    found += of_settings({**HIDDEN, **of_genes(log1p[~outside])}, compared, x, outside, label)
+    sweep = {name: HIDDEN[name] for name in ("none", "batch", "layer")}
+    return found + of_settings(sweep, swept, x, outside, label) + on_pearson_genes(facs)

@@ -171,6 +171,41 @@ def at_least(value, minimum, name) -> int:
     return int(value)
 
 
+def share(value, name) -> float:
+    """Return ``value`` as a float if it lies between 0 and 1.
+
+    Raises:
+        ValueError: for 0, for 1 and for anything outside.
+
+    Example:
+        >>> share(0.3, "rate")
+        0.3
+    """
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must be above 0 and below 1, got {value!r}")
+    return float(value)
+
+
+def not_negative(value, name, mend="") -> float:
+    """Return ``value`` as a float if it is 0 or more, and finite.
+
+    Args:
+        value: a number.
+        name: what the message calls it.
+        mend: what the message ends with.
+
+    Raises:
+        ValueError: for a negative or infinite value, or NaN.
+
+    Example:
+        >>> not_negative(2, "beta")
+        2.0
+    """
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"{name} must be 0 or more, got {value!r}" + (f": {mend}" if mend else ""))
+    return float(value)
+
+
 def same_genes(got, expected, name="X") -> None:
     """Refuse data whose genes are not those that something was built for.
 

@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from latentcells import checks
+
 
 def kl_to_standard_normal(z_mean, z_log_var):
     r"""Kullback-Leibler divergence of each cell's posterior from the standard normal prior.
@@ -89,9 +91,8 @@ def info_nce(z_a, z_b, temperature=0.5):
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature!r}: 0.1 to 1 is usual")
-    _several_cells(z_a, z_b)
+    n = _several_cells(z_a, z_b)
     z = ops.concatenate([_unit_length(z_a), _unit_length(z_b)])
-    n = ops.shape(z_a)[0]
     # a view is not asked to find itself
     alike = ops.matmul(z, ops.transpose(z)) / temperature - 1e9 * ops.eye(2 * n, dtype=z.dtype)
     other = ops.sum(z * ops.roll(z, n, axis=0), axis=-1) / temperature
@@ -127,13 +128,12 @@ def barlow_twins(z_a, z_b, redundancy=5e-3):
         >>> round(float(barlow_twins(z, z)), 4)
         0.0
     """
-    _not_negative(redundancy, "redundancy")
+    checks.not_negative(redundancy, "redundancy")
     n = _several_cells(z_a, z_b)
     z_a, z_b = ((z - ops.mean(z, axis=0)) / ops.sqrt(ops.var(z, axis=0) + 1e-6) for z in (z_a, z_b))
     correlation = ops.matmul(ops.transpose(z_a), z_b) / ops.cast(n, z_a.dtype)
-    diagonal = ops.diagonal(correlation)
-    beside = ops.sum(ops.square(correlation)) - ops.sum(ops.square(diagonal))
-    return ops.sum(ops.square(1.0 - diagonal)) + redundancy * beside
+    alike = ops.sum(ops.square(1.0 - ops.diagonal(correlation)))
+    return alike + redundancy * _squares_off_diagonal(correlation)
 
 
 def vicreg(z_a, z_b, invariance=25.0, variance=25.0, covariance=1.0):
@@ -170,16 +170,14 @@ def vicreg(z_a, z_b, invariance=25.0, variance=25.0, covariance=1.0):
         24.75
     """
     for name, weight in (("invariance", invariance), ("variance", variance), ("covariance", covariance)):
-        _not_negative(weight, name)
+        checks.not_negative(weight, name)
     _several_cells(z_a, z_b)
     spread = together = 0.0
     for z in (z_a, z_b):
         cov = _covariance(z)
-        of_one = ops.diagonal(cov)
         # 1e-4 as in the authors' code: a root has no finite slope at 0
-        spread = spread + ops.mean(ops.relu(1.0 - ops.sqrt(of_one + 1e-4))) / 2.0
-        off = ops.sum(ops.square(cov)) - ops.sum(ops.square(of_one))
-        together = together + off / cov.shape[0]
+        spread = spread + ops.mean(ops.relu(1.0 - ops.sqrt(ops.diagonal(cov) + 1e-4))) / 2.0
+        together = together + _squares_off_diagonal(cov) / cov.shape[0]
     return invariance * ops.mean(ops.square(z_a - z_b)) + variance * spread + covariance * together
 
 
@@ -220,6 +218,11 @@ def _covariance(z):
     return ops.matmul(ops.transpose(z), z) / ops.cast(ops.shape(z)[0] - 1, z.dtype)
 
 
+def _squares_off_diagonal(matrix):
+    """The sum of the squares of what is not on the diagonal."""
+    return ops.sum(ops.square(matrix)) - ops.sum(ops.square(ops.diagonal(matrix)))
+
+
 def _unit_length(z):
     return z / ops.sqrt(ops.maximum(ops.sum(ops.square(z), axis=-1, keepdims=True), 1e-12))
 
@@ -234,8 +237,3 @@ def _several_cells(z_a, z_b):
     if z_a.shape[0] == 1:
         raise ValueError("a batch of 1 cell has no other cell to be compared with: take batch_size=2 or more")
     return ops.shape(z_a)[0]
-
-
-def _not_negative(value, name):
-    if not 0 <= value < float("inf"):
-        raise ValueError(f"{name} must be 0 or more, got {value!r}")

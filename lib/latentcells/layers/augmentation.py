@@ -31,31 +31,11 @@ class Augmentation(keras.layers.Layer):
         """Other counts of the same cells, (cells, genes)."""
         raise NotImplementedError
 
-    def _uniform(self, shape, low=0.0, high=1.0):
-        return keras.random.uniform(shape, low, high, seed=self.seed_generator)
-
-    def _thinned(self, x, share):
-        """Each molecule is kept with probability ``share``."""
-        share = ops.broadcast_to(share, ops.shape(x))
-        return keras.random.binomial(ops.shape(x), x, share, seed=self.seed_generator)
-
-    def _share(self, x):
-        """A share of each cell's molecules, (cells, 1), uniform between ``low`` and 1."""
-        return self._uniform((ops.shape(x)[0], 1), self.low)
+    def _uniform(self, shape, low=0.0):
+        return keras.random.uniform(shape, low, 1.0, seed=self.seed_generator)
 
     def compute_output_shape(self, input_shape, *others):
         return input_shape
 
     def get_config(self):
         return {**super().get_config(), "seed": self.seed}
-
-
-def share(value, name):
-    """``value`` as a float if it is a share.
-
-    Raises:
-        ValueError: outside (0, 1).
-    """
-    if not 0 < value < 1:
-        raise ValueError(f"{name} must be above 0 and below 1, got {value!r}")
-    return float(value)

@@ -63,9 +63,12 @@ class BatchNormalization(Normalization):
                 "a training batch of 1 cell has no variance: take batch_size=2 or more, or layer normalisation"
             )
         mean, variance = self._moments(x, mask)
+        self._move(mean, variance)
+        return self._standardise(x, mean, variance)
+
+    def _move(self, mean, variance):
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(self.momentum * moving + (1.0 - self.momentum) * batch)
-        return self._standardise(x, mean, variance)
 
     @staticmethod
     def _moments(x, mask):

@@ -1,8 +1,10 @@
 """The same cell, sequenced less deeply."""
 
 import keras
+from keras import ops
 
-from latentcells.layers.augmentation import Augmentation, share
+from latentcells import checks
+from latentcells.layers.augmentation import Augmentation
 
 
 @keras.saving.register_keras_serializable(package="latentcells")
@@ -40,10 +42,19 @@ class CountThinning(Augmentation):
 
     def __init__(self, low=0.5, seed=0, **kwargs):
         super().__init__(seed, **kwargs)
-        self.low = share(low, "low")
+        self.low = checks.share(low, "low")
 
     def draw(self, x):
         return self._thinned(x, self._share(x))
+
+    def _thinned(self, x, share):
+        """Each molecule is kept with probability ``share``."""
+        share = ops.broadcast_to(share, ops.shape(x))
+        return keras.random.binomial(ops.shape(x), x, share, seed=self.seed_generator)
+
+    def _share(self, x):
+        """A share of each cell's molecules, (cells, 1), uniform between ``low`` and 1."""
+        return self._uniform((ops.shape(x)[0], 1), self.low)
 
     def get_config(self):
         return {**super().get_config(), "low": self.low}

@@ -75,8 +75,7 @@ class DomainBatchNormalization(BatchNormalization):
         variance = ops.matmul(weight, ops.square(x - ops.take(mean, domain, axis=0)))
         kept = (ops.convert_to_tensor(moving) for moving in (self.moving_mean, self.moving_variance))
         mean, variance = (ops.where(cells >= 2, *pair) for pair in zip((mean, variance), kept, strict=True))
-        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.assign(self.momentum * moving + (1.0 - self.momentum) * batch)
+        self._move(mean, variance)
         return mean, variance
 
     def compute_output_shape(self, x_shape, domain_shape):

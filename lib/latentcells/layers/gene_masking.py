@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from latentcells.layers.augmentation import Augmentation, share
+from latentcells import checks
+from latentcells.layers.augmentation import Augmentation
 
 
 @keras.saving.register_keras_serializable(package="latentcells")
@@ -36,7 +37,7 @@ class GeneMasking(Augmentation):
 
     def __init__(self, rate=0.3, seed=0, **kwargs):
         super().__init__(seed, **kwargs)
-        self.rate = share(rate, "rate")
+        self.rate = checks.share(rate, "rate")
 
     def mask(self, x):
         """Where to hide, (cells, genes): 1 for the values of x that are hidden."""

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from latentcells import checks
+
 
 @keras.saving.register_keras_serializable(package="latentcells")
 class GradientReversal(keras.layers.Layer):
@@ -32,11 +34,7 @@ class GradientReversal(keras.layers.Layer):
 
     def __init__(self, strength=1.0, **kwargs):
         super().__init__(**kwargs)
-        if not 0 <= strength < float("inf"):
-            raise ValueError(
-                f"strength must be 0 or more, got {strength!r}: 1 reverses the gradient as it is"
-            )
-        self.strength = float(strength)
+        self.strength = checks.not_negative(strength, "strength", "1 reverses the gradient as it is")
 
     def call(self, x):
         # x in value, and -strength in slope

@@ -3,11 +3,11 @@
 import keras
 from keras import ops
 
-from latentcells.layers.augmentation import Augmentation, share
+from latentcells.layers.count_thinning import CountThinning
 
 
 @keras.saving.register_keras_serializable(package="latentcells")
-class NeighbourMixing(Augmentation):
+class NeighbourMixing(CountThinning):
     r"""Replace a share of a cell's molecules by those of a neighbour.
 
     .. math::
@@ -41,10 +41,6 @@ class NeighbourMixing(Augmentation):
         True
     """
 
-    def __init__(self, low=0.5, seed=0, **kwargs):
-        super().__init__(seed, **kwargs)
-        self.low = share(low, "low")
-
     def call(self, x, neighbour, training=True):
         if tuple(x.shape) != tuple(neighbour.shape):
             raise ValueError(
@@ -57,6 +53,3 @@ class NeighbourMixing(Augmentation):
         """Other counts of the same cells, (cells, genes)."""
         own = self._share(x)
         return self._thinned(x, own) + self._thinned(neighbour, 1.0 - own)
-
-    def get_config(self):
-        return {**super().get_config(), "low": self.low}

@@ -83,9 +83,7 @@ class VAE(CellModel):
         self.groups = getattr(get_normalization(normalization, groups), "groups", None)
         self.normalization_of = checks.choice(normalization_of, ("hidden", "genes"), "normalization_of")
         self.smallest_batch = 2 if normalization == "batch" else 1
-        if not 0 <= beta < float("inf"):
-            raise ValueError(f"beta must be 0 or more, got {beta!r}: 1 gives the ELBO")
-        self.beta = float(beta)
+        self.beta = checks.not_negative(beta, "beta", "1 gives the ELBO")
         self.warmup = checks.at_least(warmup, 0, "warmup")
 
         seeds = iter(np.random.SeedSequence(self.seed).generate_state(4 * len(self.hidden) + 4).tolist())
