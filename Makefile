@@ -54,8 +54,9 @@ notebooks: $(ENV)  ## execute every notebook and store its outputs
 results: $(ENV)  ## rebuild book/results/*.json
 	$(PY) -m benchmarks.results
 
-bench: $(BENCH)  ## measure speed beside scvi-tools, in .venv-bench (needs torch, gigabytes unless TORCH names a CPU build)
+bench: $(BENCH)  ## run other tools beside ours, in .venv-bench (needs torch, gigabytes unless TORCH names a CPU build)
 	.venv-bench/bin/python -m benchmarks.speed
+	.venv-bench/bin/python -m benchmarks.correctors
 
 lock:  ## resolve requirements.lock again for Python 3.11-3.13 (needs uv)
 	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -2,10 +2,16 @@
 
 import sys
 
-from benchmarks import hvg, normalization, vae
+from benchmarks import batch_correction, hvg, normalization, self_supervised, vae
 from benchmarks.records import record
 
-CHAPTERS = {"01_vae": vae.rows, "02_normalization": normalization.rows, "03_hvg": hvg.rows}
+CHAPTERS = {
+    "01_vae": vae.rows,
+    "02_normalization": normalization.rows,
+    "03_hvg": hvg.rows,
+    "04_self_supervised": self_supervised.rows,
+    "05_batch_correction": batch_correction.rows,
+}
 
 
 def main(names=()):

@@ -1,9 +1,10 @@
-"""What the tests of every layer share."""
+"""What the tests of every layer and of every model share."""
 
 import json
 
 import keras
 import numpy as np
+import pytest
 
 
 def gradient(function, *arrays):
@@ -109,3 +110,58 @@ def _mixed_precision(layer, arrays, float32_output):
 def _flat(outputs, numpy=True):
     outputs = keras.tree.flatten(outputs)
     return [keras.ops.convert_to_numpy(o) for o in outputs] if numpy else outputs
+
+
+def run_model_test(model_class, config, x, tmp_path):
+    """Drive a model that embeds cells through what every one must bear, on the backend in use.
+
+    Args:
+        model_class: the class.
+        config: its keyword arguments, a seed not among them.
+        x: what it is trained on and encodes.
+        tmp_path: where it may be saved.
+    """
+    _configuration_comes_back(model_class, {**config, "seed": 3})
+    model, again, other = (trained(model_class(**config, seed=seed), x, around) for seed, around in SEEDS)
+    z = model.encode(x)
+    assert z.shape == (len(z), model.latent_dim) and z.dtype == np.float32 and np.isfinite(z).all()
+    np.testing.assert_array_equal(again.encode(x), z)
+    assert not np.allclose(other.encode(x), z, atol=1e-3)
+    np.testing.assert_allclose(model.encode(x, batch_size=7), z, atol=1e-5)
+    _same_z_once_loaded(model, x, tmp_path / "compiled.keras")
+    bare = model_class(**config, seed=0)
+    bare.set_weights(model.get_weights())
+    bare(bare.check(x))  # else Keras warns that a model which it never called may have no weights
+    _same_z_once_loaded(bare, x, tmp_path / "bare.keras")
+
+
+SEEDS = (0, 1), (0, 2), (1, 1)  # the model's own, and the global one, which is not to matter
+
+
+def trained(model, x, around=0, **keywords):
+    """The model after a few quick steps; ``model.history`` says how they went."""
+    keras.utils.set_random_seed(around)
+    # one step an execution takes half the time to trace
+    model.compile(optimizer=keras.optimizers.Adam(0.01), steps_per_execution=1)
+    model.fit(x, **{"epochs": 2, "batch_size": 32, "verbose": 0, **keywords})
+    return model
+
+
+def _same_z_once_loaded(model, x, path):
+    model.save(path)
+    loaded = keras.models.load_model(path)
+    assert json.dumps(loaded.get_config()) == json.dumps(model.get_config())
+    assert loaded.compiled == model.compiled
+    np.testing.assert_array_equal(loaded.encode(x), model.encode(x))
+    if loaded.compiled:
+        loaded.fit(x, epochs=1, batch_size=32, verbose=0)  # it goes on learning
+        assert not np.array_equal(loaded.encode(x), model.encode(x))
+
+
+def refused(call, message, kind=ValueError):
+    """The call raises an error of ours, one line that matches ``message``."""
+    with pytest.raises(kind, match=message) as refusal:
+        call()
+    assert "\n" not in str(refusal.value)
+    assert refusal.value.__cause__ is None and refusal.value.__context__ is None
+    assert "latentcells" in str(refusal.traceback[-1].path)

@@ -213,6 +213,46 @@ def test_at_least_wants_an_integer(value):
     assert repr(value) in message
 
 
+@given(st.floats(-1, 2))
+def test_share_keeps_or_refuses(value):
+    if 0 < value < 1:
+        assert checks.share(value, "rate") == value
+    else:
+        message = refusal(ValueError, checks.share, value, "rate")
+        assert message == f"rate must be above 0 and below 1, got {value!r}"
+
+
+@given(st.floats(-10, 10))
+def test_not_negative_and_positive_differ_at_0(value):
+    for check, due, holds in (
+        (checks.not_negative, "0 or more", value >= 0),
+        (checks.positive, "positive", value > 0),
+    ):
+        if holds:
+            assert check(value, "beta") == value
+        else:
+            assert refusal(ValueError, check, value, "beta") == f"beta must be {due}, got {value!r}"
+
+
+@pytest.mark.parametrize("check", [checks.share, checks.not_negative, checks.positive])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), -1])
+def test_a_number_must_be_finite_and_large_enough(check, value):
+    assert refusal(ValueError, check, value, "beta").endswith(f", got {value}")
+
+
+@pytest.mark.parametrize("check", [checks.not_negative, checks.positive])
+def test_a_mend_ends_the_message(check):
+    message = refusal(ValueError, check, -2, "beta", "1 gives the ELBO")
+    assert message.startswith("beta must be ") and message.endswith(", got -2: 1 gives the ELBO")
+
+
+@pytest.mark.parametrize("check", [checks.not_negative, checks.positive])
+@pytest.mark.parametrize("value", [2, np.float32(2), np.int64(2)])
+def test_a_number_comes_back_as_a_plain_float(check, value):
+    assert type(check(value, "beta")) is float and check(value, "beta") == 2.0
+    assert type(checks.share(np.float32(0.5), "rate")) is float
+
+
 def test_same_genes_compares_numbers_and_names():
     checks.same_genes(3, 3)
     checks.same_genes(["a", "b"], np.array(["a", "b"]))

@@ -206,6 +206,26 @@ def not_negative(value, name, mend="") -> float:
     return float(value)
 
 
+def positive(value, name, mend="") -> float:
+    """Return ``value`` as a float if it is above 0, and finite.
+
+    Args:
+        value: a number.
+        name: what the message calls it.
+        mend: what the message ends with.
+
+    Raises:
+        ValueError: for 0, a negative or infinite value, or NaN.
+
+    Example:
+        >>> positive(0.5, "temperature")
+        0.5
+    """
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be positive, got {value!r}" + (f": {mend}" if mend else ""))
+    return float(value)
+
+
 def same_genes(got, expected, name="X") -> None:
     """Refuse data whose genes are not those that something was built for.
 

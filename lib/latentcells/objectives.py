@@ -89,8 +89,7 @@ def info_nce(z_a, z_b, temperature=0.5):
         >>> round(float(info_nce(z, z)[0]), 4)
         1.9459
     """
-    if not temperature > 0:
-        raise ValueError(f"temperature must be positive, got {temperature!r}: 0.1 to 1 is usual")
+    checks.positive(temperature, "temperature", "0.1 to 1 is usual")
     n = _several_cells(z_a, z_b)
     z = ops.concatenate([_unit_length(z_a), _unit_length(z_b)])
     # a view is not asked to find itself

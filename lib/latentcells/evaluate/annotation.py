@@ -51,7 +51,7 @@ def annotation(z, label, n_neighbors=15, folds=5, seed=0) -> dict:
     _check_sizes(codes, names, n_neighbors, folds)
     classifiers = {
         "knn": KNeighborsClassifier(n_neighbors),
-        "probe": make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
+        "probe": probe(),
     }
     cells = StratifiedKFold(folds, shuffle=True, random_state=seed)
     scores = {}
@@ -60,6 +60,12 @@ def annotation(z, label, n_neighbors=15, folds=5, seed=0) -> dict:
         scores[f"{name}_macro_f1"] = float(f1_score(codes, guess, average="macro"))
         scores[f"{name}_accuracy"] = float(accuracy_score(codes, guess))
     return scores
+
+
+def probe(standardise=True):
+    """The linear probe, a classifier of scikit-learn: logistic regression."""
+    regression = LogisticRegression(max_iter=1000)
+    return make_pipeline(StandardScaler(), regression) if standardise else regression
 
 
 def _check_sizes(codes, names, n_neighbors, folds):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from latentcells import checks
 from latentcells.layers.augmentation import Augmentation
 
 
@@ -46,9 +47,7 @@ class GeneDropout(Augmentation):
         for value in self.mean:
             if not 0 <= value < float("inf"):
                 raise ValueError(f"mean must be 0 or more for each gene, got {value!r}: counts.mean(axis=0)")
-        if not 0 < half < float("inf"):
-            raise ValueError(f"half must be positive, got {half!r}: it is a mean count")
-        self.half = float(half)
+        self.half = checks.positive(half, "half", "it is a mean count")
 
     def build(self, input_shape):
         if input_shape[-1] != len(self.mean):

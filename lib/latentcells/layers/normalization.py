@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from latentcells import checks
+
 
 class Normalization(keras.layers.Layer):
     r"""Standardise, then scale by :math:`\gamma_j` and shift by :math:`\beta_j`, both learned.
@@ -28,11 +30,7 @@ class Normalization(keras.layers.Layer):
 
     def __init__(self, epsilon=1e-3, **kwargs):
         super().__init__(**kwargs)
-        if not epsilon > 0:
-            raise ValueError(
-                f"epsilon must be positive, got {epsilon!r}: 0.001 keeps a constant feature finite"
-            )
-        self.epsilon = float(epsilon)
+        self.epsilon = checks.positive(epsilon, "epsilon", "0.001 keeps a constant feature finite")
         self.supports_masking = True
 
     def build(self, input_shape):

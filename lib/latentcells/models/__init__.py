@@ -1,5 +1,9 @@
 """Keras models, one a file."""
 
+from latentcells.models.batch_vae import BatchVAE
+from latentcells.models.contrastive_encoder import ContrastiveEncoder
+from latentcells.models.masked_autoencoder import MaskedAutoencoder
+from latentcells.models.neighbour_vae import NeighbourVAE
 from latentcells.models.vae import VAE
 
-__all__ = ["VAE"]
+__all__ = ["VAE", "BatchVAE", "ContrastiveEncoder", "MaskedAutoencoder", "NeighbourVAE"]

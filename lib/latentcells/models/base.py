@@ -61,15 +61,21 @@ def in_batches(function, *arrays, batch_size):
     step = checks.at_least(batch_size, 1, "batch_size")
     parts = [
         keras.tree.map_structure(
-            ops.convert_to_numpy, function(*(ops.convert_to_tensor(a[i : i + step]) for a in arrays))
+            ops.convert_to_numpy,
+            function(
+                *keras.tree.map_structure(lambda a, i=i: ops.convert_to_tensor(a[i : i + step]), arrays)
+            ),
         )
-        for i in range(0, len(arrays[0]), step)
+        for i in range(0, _n_cells(arrays), step)
     ]
     return keras.tree.map_structure(lambda *rows: np.concatenate(rows), *parts)
 
 
 class CellModel(keras.Model):
     """A `keras.Model` whose rows are cells.
+
+    A model that cannot learn from one cell says why in ``lone_cell``: the reason, and another mend than a
+    larger batch.
 
     Args:
         n_genes: genes a cell; input with another number is refused.
@@ -81,7 +87,7 @@ class CellModel(keras.Model):
         super().__init__(autocast=False, **kwargs)
         self.n_genes = checks.at_least(n_genes, 1, "n_genes")
         self.seed = checks.at_least(seed, 0, "seed")
-        self.smallest_batch = 1
+        self.lone_cell = None
 
     def check(self, x, training=False):
         """Refuse cells that the model cannot take (ValueError, one line); (cells, genes) float32."""
@@ -112,8 +118,8 @@ class CellModel(keras.Model):
         """Keras's `fit`; arrays are checked, and shuffled by the model's own seed.
 
         Args:
-            x: (cells, genes) array; anything else that Keras takes (`tf.data`, `PyDataset`, sparse …)
-                is passed on as it is.
+            x: (cells, genes) array, or a dictionary of arrays where the model says so; anything else
+                that Keras takes (`tf.data`, `PyDataset`, sparse …) is passed on as it is.
             y: target, where the model has one.
             batch_size: cells a step; 128 by default for an array.
             epochs: passes over the cells.
@@ -127,13 +133,14 @@ class CellModel(keras.Model):
         Raises:
             ValueError: for data that the model is not meant for, with the mend.
         """
-        if self.optimizer is not None and not self.optimizer.built:
-            self.optimizer.build(self.trainable_variables)  # else TensorFlow traces the first step twice
+        optimizer = getattr(self, "optimizer", None)  # Keras says what to do where `compile` was not called
+        if optimizer is not None and not optimizer.built:
+            optimizer.build(self.trainable_variables)  # else TensorFlow traces the first step twice
         held_out = kwargs.get("validation_data")
         held_out = held_out if isinstance(held_out, tuple) else (held_out,)
-        if isinstance(held_out[0], np.ndarray):
+        if isinstance(held_out[0], (np.ndarray, dict)):
             kwargs["validation_data"] = (self.check(held_out[0]), *held_out[1:])
-        if not isinstance(x, np.ndarray):
+        if not isinstance(x, (np.ndarray, dict)):
             shuffle = shuffle and not isinstance(x, tf.data.Dataset)  # Keras warns that it cannot
             return super().fit(
                 x, y, batch_size, epochs, shuffle=shuffle, sample_weight=sample_weight, **kwargs
@@ -141,29 +148,37 @@ class CellModel(keras.Model):
         batch_size = checks.at_least(128 if batch_size is None else batch_size, 1, "batch_size")
         data = _pack(self.check(x, training=True), y, sample_weight)
         if share := kwargs.pop("validation_split", 0.0):
-            cut = int(len(x) * (1 - share))
-            data, kwargs["validation_data"] = tuple(a[:cut] for a in data), tuple(a[cut:] for a in data)
-        self._check_batches(len(data[0]), batch_size)
+            cut = int(_n_cells(data) * (1 - share))
+            kwargs["validation_data"] = _cells(data, slice(cut, None))
+            data = _cells(data, slice(cut))
+        n = _n_cells(data)
+        self._check_batches(n, batch_size)
         # neither held-out cells nor cells of weight 0
-        self.prepare(data[0] if sample_weight is None else data[0][np.asarray(data[2]) > 0])
+        self.prepare(data[0] if sample_weight is None else _cells(data[0], np.asarray(data[2]) > 0))
         kwargs.setdefault("validation_batch_size", batch_size)
-        order = None
+        shuffler = None
         if shuffle:
-            shuffler = Shuffle(len(data[0]), self.seed)
+            shuffler = self._shuffler(data[0], epochs)
             kwargs["callbacks"] = [*keras.tree.flatten(kwargs.get("callbacks") or []), shuffler]
-            order = shuffler.order
-        return super().fit(batches(data, batch_size, order), epochs=epochs, shuffle=False, **kwargs)
+        return super().fit(self._dataset(data, batch_size, shuffler), epochs=epochs, shuffle=False, **kwargs)
+
+    def _shuffler(self, x, epochs):
+        """The callback that orders the training cells anew."""
+        return Shuffle(_n_cells(x), self.seed)
+
+    def _dataset(self, data, batch_size, shuffler):
+        """The batches of a training; ``shuffler`` is None where the cells keep their order."""
+        return batches(data, batch_size, None if shuffler is None else shuffler.order)
 
     def _check_batches(self, n, batch_size):
-        """Batch normalisation cannot take a training step on one cell, not even the last one."""
-        last = n % batch_size or min(n, batch_size)
-        if last < self.smallest_batch:
-            sizes = (size for size in range(batch_size + 1, n + 1) if n % size != 1)
-            size = next(sizes, None)
-            mend = f"take batch_size={size}, or layer" if size else "take more cells, or layer"
+        """Some models cannot take a training step on one cell, not even the last one."""
+        if self.lone_cell and (n % batch_size or min(n, batch_size)) == 1:
+            reason, otherwise = self.lone_cell
+            size = next((size for size in range(batch_size + 1, n + 1) if n % size != 1), None)
+            mend = f"take batch_size={size}" if size else "take more cells"
             raise ValueError(
-                f"batch_size={batch_size} leaves a training batch of 1 of the {n} cells, which has no variance "
-                f"for batch normalisation: {mend} normalisation"
+                f"batch_size={batch_size} leaves a training batch of 1 of the {n} cells, which {reason}: "
+                f"{mend}{otherwise}"
             )
 
 
@@ -171,4 +186,13 @@ def _pack(x, y, sample_weight):
     """Keras's tuple; a weight needs a target beside it, and a model without one ignores it."""
     if sample_weight is None:
         return (x,) if y is None else (x, y)
-    return x, np.zeros(len(x), "float32") if y is None else y, sample_weight
+    return x, np.zeros(_n_cells(x), "float32") if y is None else y, sample_weight
+
+
+def _n_cells(arrays):
+    return len(keras.tree.flatten(arrays)[0])
+
+
+def _cells(arrays, chosen):
+    """The chosen cells of each array of a nest."""
+    return keras.tree.map_structure(lambda a: np.asarray(a)[chosen], arrays)

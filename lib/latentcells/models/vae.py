@@ -5,13 +5,14 @@ import numpy as np
 from keras import ops
 
 from latentcells import checks, likelihoods
-from latentcells.layers import Sampling, get_normalization
-from latentcells.models.base import CellModel, in_batches
+from latentcells.layers import Sampling
+from latentcells.models.base import in_batches
+from latentcells.models.embedding import EmbeddingModel
 from latentcells.objectives import kl_to_standard_normal
 
 
 @keras.saving.register_keras_serializable(package="latentcells")
-class VAE(CellModel):
+class VAE(EmbeddingModel):
     r"""Variational autoencoder of single-cell expression (Kingma & Welling 2014, arXiv:1312.6114).
 
     An encoder gives each cell a normal posterior :math:`q(z_i \mid x_i)` over ``latent_dim``
@@ -68,47 +69,20 @@ class VAE(CellModel):
         seed=0,
         **kwargs,
     ):
-        super().__init__(n_genes, seed, **kwargs)
-        self.latent_dim = checks.at_least(latent_dim, 1, "latent_dim")
-        if not isinstance(hidden, (tuple, list)):
-            raise TypeError(
-                f"hidden must be a tuple of integers, got {hidden!r}: (256,) is one layer of 256 units"
-            )
-        self.hidden = tuple(checks.at_least(units, 1, "hidden") for units in hidden)
+        super().__init__(n_genes, latent_dim, hidden, dropout, normalization, groups, seed, **kwargs)
         self.likelihood = likelihood
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and less than 1, got {dropout!r}")
-        self.dropout = float(dropout)
-        self.normalization = normalization
-        self.groups = getattr(get_normalization(normalization, groups), "groups", None)
         self.normalization_of = checks.choice(normalization_of, ("hidden", "genes"), "normalization_of")
-        self.smallest_batch = 2 if normalization == "batch" else 1
         self.beta = checks.not_negative(beta, "beta", "1 gives the ELBO")
         self.warmup = checks.at_least(warmup, 0, "warmup")
 
-        seeds = iter(np.random.SeedSequence(self.seed).generate_state(4 * len(self.hidden) + 4).tolist())
-        self.head = likelihoods.get(likelihood)(self.n_genes, seed=next(seeds), name="likelihood")
+        seeds = self._seeds(4 * len(self.hidden) + 4)
+        self.reads = likelihoods.get(likelihood)
+        self.head = self.reads(self.n_genes, seed=next(seeds), name="likelihood")
         self.sampling = Sampling(seed=next(seeds), dtype="float32")
         self.encoder = self._encoder(seeds)
         self.decoder = self._decoder(seeds)
         self.steps = self.add_weight(shape=(), initializer="zeros", trainable=False, name="steps")
         self.trackers = {name: keras.metrics.Mean(name) for name in ("reconstruction", "kl")}
-
-    def _dense(self, tensor, units, seeds, **kwargs):
-        start = keras.initializers.GlorotUniform(seed=next(seeds))
-        return keras.layers.Dense(units, kernel_initializer=start, **kwargs)(tensor)
-
-    def _hidden(self, tensor, widths, seeds, normalize=False):
-        for i, units in enumerate(widths):
-            tensor = self._dense(tensor, units, seeds, name=f"hidden_{i}")
-            if normalize:
-                tensor = self._normalized(tensor, name=f"normalization_{i}")
-            tensor = keras.layers.Dropout(self.dropout, seed=next(seeds))(ops.relu(tensor))
-        return tensor
-
-    def _normalized(self, tensor, name):
-        layer = get_normalization(self.normalization, self.groups, name=name)
-        return tensor if layer is None else layer(tensor)
 
     def _encoder(self, seeds):
         """x (cells, genes) -> z_mean and z_log_var (cells, latent_dim)."""
@@ -116,39 +90,45 @@ class VAE(CellModel):
         tensor, genes = self.head.encoder_input(x), self.normalization_of == "genes"
         if genes:
             tensor = self._normalized(tensor, name="normalization")
-        tensor = self._hidden(tensor, self.hidden, seeds, normalize=not genes)
+        tensor = self._hidden(tensor, self.hidden, seeds, None if genes else self._normalized)
+        return keras.Model(x, self._posterior_of(tensor, seeds), name="encoder")
+
+    def _posterior_of(self, tensor, seeds):
         mean = self._dense(tensor, self.latent_dim, seeds, name="z_mean", dtype="float32")
         log_var = self._dense(tensor, self.latent_dim, seeds, name="z_log_var", dtype="float32")
-        return keras.Model(x, {"z_mean": mean, "z_log_var": ops.clip(log_var, -15.0, 15.0)}, name="encoder")
-
-    def _decoder(self, seeds):
-        """z (cells, latent_dim), library (cells, 1) -> the likelihood's parameters."""
-        inputs = {
-            "z": keras.Input((self.latent_dim,), name="z"),
-            "library": keras.Input((1,), name="library"),
-        }
-        tensor = self._hidden(inputs["z"], reversed(self.hidden), seeds)
-        return keras.Model(inputs, self.head(tensor, inputs["library"]), name="decoder")
+        return {"z_mean": mean, "z_log_var": ops.clip(log_var, -15.0, 15.0)}
 
     def call(self, x, training=False):
         """The posterior, a draw from it and the parameters that the draw decodes to, in one dictionary."""
-        x = ops.convert_to_tensor(x, sparse=False)
-        posterior = self.encoder(x, training=training)
+        posterior = self.encoder(self._encoder_input(x), training=training)
         z = self.sampling(posterior["z_mean"], posterior["z_log_var"])
-        library = ops.sum(x, axis=-1, keepdims=True)
-        return {**posterior, "z": z, **self.decoder({"z": z, "library": library}, training=training)}
+        return {**posterior, "z": z, **self.decoder(self._decoder_input(x, z), training=training)}
+
+    @staticmethod
+    def _expression(x):
+        """The expression in the model's input, (cells, genes)."""
+        return ops.convert_to_tensor(x, dtype="float32", sparse=False)
+
+    def _target(self, x):
+        """The expression that the decoder is to predict, (cells, genes)."""
+        return self._expression(x)
+
+    def _encoder_input(self, x):
+        return self._expression(x)
+
+    def _decoder_input(self, x, z):
+        return {"z": z, "library": ops.sum(self._target(x), axis=-1, keepdims=True)}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Negative ELBO, with the KL term weighted by beta: the mean over the cells of the batch."""
-        x = ops.convert_to_tensor(x, dtype="float32", sparse=False)
-        reconstruction = -ops.sum(self.head.log_prob(x, y_pred), axis=-1)
+        return self._mean_loss(self._loss_of_cells(x, y_pred, sample_weight, training), sample_weight)
+
+    def _loss_of_cells(self, x, y_pred, sample_weight, training):
+        reconstruction = -ops.sum(self.head.log_prob(self._target(x), y_pred), axis=-1)
         kl = kl_to_standard_normal(y_pred["z_mean"], y_pred["z_log_var"])
         for name, value in (("reconstruction", reconstruction), ("kl", kl)):
             self.trackers[name].update_state(value, sample_weight=sample_weight)
-        loss = reconstruction + self._kl_weight(training) * kl
-        return ops.mean(loss if sample_weight is None else loss * ops.cast(sample_weight, loss.dtype)) + sum(
-            self.losses
-        )
+        return reconstruction + self._kl_weight(training) * kl
 
     def _kl_weight(self, training):
         if not training:
@@ -160,16 +140,9 @@ class VAE(CellModel):
         if not self.steps.value:
             self.head.start_at(x)
 
-    def check(self, x, training=False):
-        x = super().check(x)
-        self.head.check(x, training)
-        return x
-
-    def build(self, input_shape=None):
-        """Nothing to do: encoder and decoder are built with the model."""
-
-    def _posterior(self, x, batch_size):
-        return in_batches(self.encoder, self.check(x), batch_size=batch_size)
+    def posterior(self, x, batch_size=512):
+        """z_mean and z_log_var of checked cells."""
+        return in_batches(lambda x: self.encoder(self._encoder_input(x)), x, batch_size=batch_size)
 
     def encode(self, x, batch_size=512) -> np.ndarray:
         """Posterior mean of each cell.
@@ -184,7 +157,7 @@ class VAE(CellModel):
         Raises:
             ValueError: for another number of genes or the wrong kind of data.
         """
-        return self._posterior(x, batch_size)["z_mean"]
+        return self.posterior(self.check(x), batch_size)["z_mean"]
 
     def decode(self, z, library=1e4, batch_size=512) -> np.ndarray:
         """Expected expression at points of the latent space.
@@ -201,6 +174,11 @@ class VAE(CellModel):
         Raises:
             ValueError: for another number of latent coordinates, or of libraries.
         """
+        z, library = self._points(z, library)
+        return in_batches(self._mean, z, library, batch_size=batch_size)
+
+    def _points(self, z, library):
+        """Points of the latent space, (cells, latent_dim), and a library size for each, (cells, 1)."""
         z = np.asarray(z, "float32")
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise ValueError(
@@ -209,8 +187,7 @@ class VAE(CellModel):
         library = np.asarray(library, "float32")
         if library.shape not in ((), (len(z),)):
             raise ValueError(f"library must be a number or one a cell, got {len(library)} for {len(z)} cells")
-        library = np.broadcast_to(library, len(z))[:, None]
-        return in_batches(self._mean, z, library, batch_size=batch_size)
+        return z, np.broadcast_to(library, len(z))[:, None]
 
     def _mean(self, z, library):
         return self.head.mean(self.decoder({"z": z, "library": library}))
@@ -233,7 +210,7 @@ class VAE(CellModel):
             the expected log-probability.
         """
         x, rng = self.check(x), np.random.default_rng(seed)
-        posterior = self._posterior(x, batch_size)
+        posterior = self.posterior(x, batch_size)
         kl = kl_to_standard_normal(posterior["z_mean"], posterior["z_log_var"])
         log_prob = []
         for _ in range(checks.at_least(draws, 1, "draws")):
@@ -245,21 +222,10 @@ class VAE(CellModel):
 
     def _log_prob(self, x, z):
         """log p(x | z) of each cell, (cells,)."""
-        library = ops.sum(x, axis=-1, keepdims=True)
-        return ops.sum(self.head.log_prob(x, self.decoder({"z": z, "library": library})), axis=-1)
+        return ops.sum(
+            self.head.log_prob(self._expression(x), self.decoder(self._decoder_input(x, z))), axis=-1
+        )
 
     def get_config(self):
-        keys = (
-            "n_genes",
-            "latent_dim",
-            "hidden",
-            "likelihood",
-            "dropout",
-            "normalization",
-            "groups",
-            "normalization_of",
-            "beta",
-            "warmup",
-            "seed",
-        )
+        keys = "likelihood", "normalization_of", "beta", "warmup"
         return {**super().get_config(), **{key: getattr(self, key) for key in keys}}

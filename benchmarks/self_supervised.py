@@ -1,0 +1,157 @@
+"""Chapter 4: what pretext tasks are worth with few labels, and three sweeps, on cells that no training saw.
+
+One rule for all: the 2,000 genes are chosen and every model is trained on the training cells of a split, four fifths,
+without labels; few cells of each type are labelled; the test cells are scored. A seed is a split, training and draw.
+Every network has the same encoder and takes the same number of steps.
+"""
+
+from functools import cache, partial
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.metrics import f1_score
+
+import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
+from benchmarks.vae import over_seeds
+
+import keras  # isort: skip
+
+PER_TYPE = {"1 per type": 1, "5 per type": 5, "10 per type": 10, "50 per type": 50, "all labels": None}
+N_GENES, LATENT_DIM, BATCH_SIZE, STEPS, LEARNING_RATE = 2000, 10, 128, 600, 2e-3
+NETWORK = {"latent_dim": LATENT_DIM, "hidden": (256,), "dropout": 0.1, "normalization": "layer"}
+CONTRASTIVE = {"info_nce": "InfoNCE", "barlow_twins": "Barlow Twins", "vicreg": "VICReg"}
+RATES, TEMPERATURES, BATCH_SIZES = (0.1, 0.25, 0.5, 0.75, 0.9), (0.05, 0.1, 0.5, 1.0), (16, 64, 256)
+SWEEP_SEEDS = range(2)
+
+
+@cache
+def divided(seed, method="pearson_residuals"):
+    """Counts and log1p values (cells, genes), labels, and which cells are for the test."""
+    facs = lc.datasets.pbmc_facs()
+    train, test = lc.preprocess.split(facs, seed=seed)
+    genes = lc.preprocess.HighlyVariableGenes(N_GENES, method).fit(train)
+    log1p = genes.transform(lc.preprocess.LibrarySize().fit(train).transform(facs))
+    outside = facs.obs_names.isin(test.obs_names)
+    return (
+        lc.inputs(log1p, layer="counts"),
+        lc.inputs(log1p),
+        facs.obs["label"].astype(str).to_numpy(),
+        outside,
+    )
+
+
+def trained(model, x, batch_size=BATCH_SIZE, steps=STEPS):
+    """The model after ``steps`` training steps on x, (cells, genes), or the nearest number of whole epochs."""
+    model.compile(keras.optimizers.Adam(LEARNING_RATE))
+    cells = x[: len(x) // batch_size * batch_size]
+    model.fit(cells, batch_size=batch_size, epochs=max(1, round(steps * batch_size / len(cells))), verbose=0)
+    return model
+
+
+def pretrained(build, seed, **training):
+    """z of all cells after a training without labels; ``build`` makes the model."""
+    counts, _, _, outside = divided(seed)
+    inside = np.random.default_rng(seed).permutation(np.flatnonzero(~outside))
+    return trained(build(counts.shape[1], seed=seed, **NETWORK), counts[inside], **training).encode(counts)
+
+
+def pca(components, seed):
+    """Principal components of all cells, fitted on the training cells."""
+    _, log1p, _, outside = divided(seed)
+    return PCA(components, random_state=seed).fit(log1p[~outside]).transform(log1p)
+
+
+def genes(seed):
+    """The genes themselves, log1p."""
+    return divided(seed)[1]
+
+
+EMBEDDINGS = {
+    "logistic regression on the genes": genes,
+    "PCA-50": partial(pca, 50),
+    "PCA-10": partial(pca, 10),
+    "VAE": partial(pretrained, lc.models.VAE),
+    "masked autoencoder": partial(pretrained, lc.models.MaskedAutoencoder),
+    **{
+        name: partial(pretrained, partial(lc.models.ContrastiveEncoder, objective=objective))
+        for objective, name in CONTRASTIVE.items()
+    },
+}
+
+
+def scored(embed, seed, per_type=PER_TYPE):
+    """Macro-F1 of a linear probe and of the neighbours, for each number of labels."""
+    z, (_, _, label, outside), found = embed(seed), divided(seed), {}
+    for name, number in per_type.items():
+        scores = lc.evaluate.few_labels(z, label, outside, number, standardise=embed is not genes, seed=seed)
+        found |= {f"{metric}[{name}]": value for metric, value in scores.items()}
+    return found
+
+
+def supervised(seed):
+    """Macro-F1 of the same encoder with a softmax on top, trained on the labelled cells alone."""
+    counts, _, label, outside = divided(seed)
+    names, codes = np.unique(label, return_inverse=True)
+    found = {}
+    for setting, number in PER_TYPE.items():
+        cells = lc.evaluate.draw_labels(label, outside, number, seed)
+        guess = names[classifier(counts[cells], codes[cells], seed)(counts[outside])]
+        found[f"probe_macro_f1[{setting}]"] = f1_score(label[outside], guess, average="macro")
+    return found
+
+
+def classifier(x, codes, seed):
+    """A network trained from nothing on labelled counts; a function from counts to codes."""
+    encoder = lc.models.ContrastiveEncoder(x.shape[1], seed=seed, **NETWORK).encoder
+    start = keras.initializers.GlorotUniform(seed=seed)
+    logits = keras.layers.Dense(int(codes.max()) + 1, kernel_initializer=start)(keras.ops.relu(encoder.output))
+    model = keras.Model(encoder.input, logits)
+    model.compile(
+        keras.optimizers.Adam(LEARNING_RATE), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    order, steps = np.random.default_rng(seed), 300
+    for _ in range(max(1, steps * BATCH_SIZE // max(len(x), BATCH_SIZE))):
+        cells = order.permutation(len(x))
+        model.fit(x[cells], codes[cells], batch_size=BATCH_SIZE, shuffle=False, verbose=0)
+    return lambda x: model.predict(x, batch_size=512, verbose=0).argmax(axis=1)
+
+
+def masking(seed):
+    """Hidden counts predicted at several rates of masking, and the neighbours' score of z."""
+    counts, _, label, outside = divided(seed)
+    found = {}
+    for rate in RATES:
+        model = trained(
+            lc.models.MaskedAutoencoder(counts.shape[1], rate=rate, seed=seed, **NETWORK), counts[~outside]
+        )
+        scores = lc.evaluate.few_labels(model.encode(counts), label, outside, 10, seed=seed)
+        found |= {f"{metric}[rate {rate}]": value for metric, value in scores.items()}
+    return found
+
+
+def contrast(setting, values, seed):
+    """Few-label scores of z for several temperatures or batch sizes of InfoNCE."""
+    counts, _, label, outside = divided(seed)
+    found = {}
+    for value in values:
+        own = {"temperature": value} if setting == "temperature" else {}
+        model = lc.models.ContrastiveEncoder(counts.shape[1], seed=seed, **own, **NETWORK)
+        size = value if setting == "batch size" else BATCH_SIZE
+        z = trained(model, counts[~outside], batch_size=size).encode(counts)
+        scores = lc.evaluate.few_labels(z, label, outside, 10, seed=seed)
+        spread = {name: float(v) for name, v in lc.objectives.embedding_spread(z[outside]).items()}
+        found |= {f"{metric}[{setting} {value}]": v for metric, v in (scores | spread).items()}
+    return found
+
+
+def rows():
+    """All rows of ``04_self_supervised.json``."""
+    found = []
+    for name, embed in EMBEDDINGS.items():
+        baseline = name in ("logistic regression on the genes", "PCA-50", "PCA-10")
+        found += over_seeds("pbmc_facs", name, partial(scored, embed), baseline)
+    found += over_seeds("pbmc_facs", "supervised network", supervised, baseline=True)
+    found += over_seeds("pbmc_facs", "masked autoencoder", masking, seeds=SWEEP_SEEDS)
+    for setting, values in (("temperature", TEMPERATURES), ("batch size", BATCH_SIZES)):
+        found += over_seeds("pbmc_facs", "InfoNCE", partial(contrast, setting, values), seeds=SWEEP_SEEDS)
+    return found
