@@ -13,6 +13,7 @@ from sklearn.metrics import f1_score
 
 import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
 from benchmarks.vae import over_seeds
+from latentcells.models.base import Shuffle, batches
 
 import keras  # isort: skip
 
@@ -22,6 +23,7 @@ NETWORK = {"latent_dim": LATENT_DIM, "hidden": (256,), "dropout": 0.1, "normaliz
 CONTRASTIVE = {"info_nce": "InfoNCE", "barlow_twins": "Barlow Twins", "vicreg": "VICReg"}
 RATES, TEMPERATURES, BATCH_SIZES = (0.1, 0.25, 0.5, 0.75, 0.9), (0.05, 0.1, 0.5, 1.0), (16, 64, 256)
 SWEEP_SEEDS = range(2)
+LABELLED_STEPS = 300  # of the supervised network
 
 
 @cache
@@ -104,15 +106,17 @@ def classifier(x, codes, seed):
     """A network trained from nothing on labelled counts; a function from counts to codes."""
     encoder = lc.models.ContrastiveEncoder(x.shape[1], seed=seed, **NETWORK).encoder
     start = keras.initializers.GlorotUniform(seed=seed)
-    logits = keras.layers.Dense(int(codes.max()) + 1, kernel_initializer=start)(keras.ops.relu(encoder.output))
+    logits = keras.layers.Dense(int(codes.max()) + 1, kernel_initializer=start)(
+        keras.ops.relu(encoder.output)
+    )
     model = keras.Model(encoder.input, logits)
     model.compile(
         keras.optimizers.Adam(LEARNING_RATE), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
-    order, steps = np.random.default_rng(seed), 300
-    for _ in range(max(1, steps * BATCH_SIZE // max(len(x), BATCH_SIZE))):
-        cells = order.permutation(len(x))
-        model.fit(x[cells], codes[cells], batch_size=BATCH_SIZE, shuffle=False, verbose=0)
+    shuffle = Shuffle(len(x), seed)
+    epochs = max(1, LABELLED_STEPS * BATCH_SIZE // max(len(x), BATCH_SIZE))
+    data = batches((x, codes), BATCH_SIZE, shuffle.order)
+    model.fit(data, epochs=epochs, callbacks=[shuffle], shuffle=False, verbose=0)
     return lambda x: model.predict(x, batch_size=512, verbose=0).argmax(axis=1)
 
 

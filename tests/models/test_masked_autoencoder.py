@@ -202,6 +202,8 @@ def test_data_that_are_no_counts_are_refused(model, counts):
 
 
 def test_batch_normalisation_refuses_a_training_batch_of_one_cell(counts):
-    message = "^batch_size=32 leaves a training batch of 1 of the 65 cells, .* no variance .*: take batch_size=33"
+    message = (
+        "^batch_size=32 leaves a training batch of 1 of the 65 cells, .* no variance .*: take batch_size=33"
+    )
     refused(lambda: trained(autoencoder(normalization="batch"), counts[:65]), message)
     trained(autoencoder(normalization="batch"), counts[:66], epochs=1)

@@ -153,7 +153,7 @@ class BatchVAE(VAE):
         strange = found.sum(axis=1) == 0
         if strange.any() and unseen == "error":
             raise ValueError(
-                f"batch {names[strange][0]!r} was not among the model's batches {self._names} ({strange.sum()} of "
+                f"batch {str(names[strange][0])!r} was not among the model's batches {self._names} ({strange.sum()} of "
                 f"{n_cells} cells): pass obs['batch'], or unseen='average' to treat them as the mean of the batches"
             )
         found[strange] = 1.0 / len(self._names)
