@@ -87,7 +87,7 @@ def test_a_view_is_a_thinned_and_masked_cell(counts):
     assert (view <= x).all() and (view == np.rint(view)).all()
     assert abs((view == 0).mean() - 0.3) < 0.06
     kept = (view.sum(axis=1) / (x * (view > 0)).sum(axis=1)).round(2)
-    assert kept.min() > 0.45 and kept.max() < 1 and kept.std() > 0.1
+    assert kept.min() > 0.45 and kept.max() <= 1 and kept.std() > 0.1
     assert not np.array_equal(view, encoder(seed=1).view(x))
 
 

@@ -118,7 +118,7 @@ def test_it_predicts_better_than_the_genes_means():
     rng = np.random.default_rng(0)
     kind = rng.integers(0, 2, 256)
     x = rng.poisson(np.where(np.arange(20) % 2 == kind[:, None], 8.0, 1.0)).astype("float32")
-    model = trained(autoencoder(), x[:192], epochs=20)
+    model = trained(autoencoder(hidden=(32,), latent_dim=4), x[:192], epochs=20)
     x = x[192:]
     found = model.predict_hidden(x)
     hidden, visible = found["mask"] == 1, x * (1 - found["mask"])
