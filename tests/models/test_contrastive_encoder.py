@@ -199,6 +199,20 @@ def test_the_batch_size_that_the_message_names_works(counts):
     trained(encoder(), counts[:65], batch_size=33, epochs=1)
 
 
+def test_a_held_out_batch_of_one_cell_is_refused(counts):
+    message = "^validation_batch_size=32 leaves a held-out batch of 1 of the 33 cells, .* no other cell .*: "
+    for keywords in (
+        {"validation_data": counts[:33]},
+        {"validation_data": (counts[:33], None)},
+        {"validation_split": 33 / 96},
+    ):
+        refused(
+            lambda keywords=keywords: trained(encoder(), counts, **keywords),
+            message + "take validation_batch_size=33$",
+        )
+    trained(encoder(), counts, epochs=1, validation_data=counts[:33], validation_batch_size=33)
+
+
 def test_data_that_are_no_counts_are_refused(model, counts):
     for call in (model.fit, model.encode):
         refused(lambda call=call: call(np.log1p(counts)), "^x must hold counts .*: looks like log1p data")

@@ -22,7 +22,8 @@ def integration(adata, embedding_key, batch="batch", label="label", unintegrated
 
     Biology: isolated labels, NMI and ARI of k-means, silhouette of the labels, cLISI. Mixing: BRAS, iLISI,
     kBET within each label, graph connectivity, principal component regression. Each is in [0, 1], larger is
-    better. They are not min-max scaled over the methods compared: a score is the same whoever else runs.
+    better; only ARI can fall a little below 0, by chance. They are not min-max scaled over the methods
+    compared: a score is the same whoever else runs.
 
     Args:
         adata: AnnData with the embedding in ``obsm``; log1p in ``X`` if ``unintegrated`` is None.

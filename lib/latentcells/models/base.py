@@ -80,7 +80,12 @@ class CellModel(keras.Model):
     Args:
         n_genes: genes a cell; input with another number is refused.
         seed: whole number; of the weights, of the noise and of the order of the cells in `fit`.
+
+    Attributes:
+        compares_cells: whether held-out cells need company, too.
     """
+
+    compares_cells = False
 
     def __init__(self, n_genes, seed=0, **kwargs):
         # no autocast: a library size summed in half precision is wrong or infinite
@@ -153,9 +158,12 @@ class CellModel(keras.Model):
             data = _cells(data, slice(cut))
         n = _n_cells(data)
         self._check_batches(n, batch_size)
+        kwargs.setdefault("validation_batch_size", batch_size)
+        held_out = kwargs.get("validation_data")
+        if self.compares_cells and isinstance(held_out, tuple) and isinstance(held_out[0], np.ndarray):
+            self._check_batches(len(held_out[0]), kwargs["validation_batch_size"], "validation_")
         # neither held-out cells nor cells of weight 0
         self.prepare(data[0] if sample_weight is None else _cells(data[0], np.asarray(data[2]) > 0))
-        kwargs.setdefault("validation_batch_size", batch_size)
         shuffler = None
         if shuffle:
             shuffler = self._shuffler(data[0], epochs)
@@ -170,15 +178,15 @@ class CellModel(keras.Model):
         """The batches of a training; ``shuffler`` is None where the cells keep their order."""
         return batches(data, batch_size, None if shuffler is None else shuffler.order)
 
-    def _check_batches(self, n, batch_size):
-        """Some models cannot take a training step on one cell, not even the last one."""
+    def _check_batches(self, n, batch_size, of=""):
+        """Some models cannot take a step on one cell, not even the last one, and some not even a held-out one."""
         if self.lone_cell and (n % batch_size or min(n, batch_size)) == 1:
             reason, otherwise = self.lone_cell
             size = next((size for size in range(batch_size + 1, n + 1) if n % size != 1), None)
-            mend = f"take batch_size={size}" if size else "take more cells"
+            mend = f"take {of}batch_size={size}" if size else "take more cells"
             raise ValueError(
-                f"batch_size={batch_size} leaves a training batch of 1 of the {n} cells, which {reason}: "
-                f"{mend}{otherwise}"
+                f"{of}batch_size={batch_size} leaves a {'held-out' if of else 'training'} batch of 1 of the {n} cells, "
+                f"which {reason}: {mend}{otherwise}"
             )
 
 

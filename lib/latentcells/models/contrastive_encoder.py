@@ -48,6 +48,8 @@ class ContrastiveEncoder(EmbeddingModel):
         (64, 2)
     """
 
+    compares_cells = True
+
     def __init__(
         self,
         n_genes,
