@@ -27,11 +27,11 @@ LABELLED_STEPS = 300  # of the supervised network
 
 
 @cache
-def divided(seed, method="pearson_residuals"):
+def divided(seed):
     """Counts and log1p values (cells, genes), labels, and which cells are for the test."""
     facs = lc.datasets.pbmc_facs()
     train, test = lc.preprocess.split(facs, seed=seed)
-    genes = lc.preprocess.HighlyVariableGenes(N_GENES, method).fit(train)
+    genes = lc.preprocess.HighlyVariableGenes(N_GENES, "pearson_residuals").fit(train)
     log1p = genes.transform(lc.preprocess.LibrarySize().fit(train).transform(facs))
     outside = facs.obs_names.isin(test.obs_names)
     return (
@@ -50,11 +50,11 @@ def trained(model, x, batch_size=BATCH_SIZE, steps=STEPS):
     return model
 
 
-def pretrained(build, seed, **training):
+def pretrained(build, seed):
     """z of all cells after a training without labels; ``build`` makes the model."""
     counts, _, _, outside = divided(seed)
     inside = np.random.default_rng(seed).permutation(np.flatnonzero(~outside))
-    return trained(build(counts.shape[1], seed=seed, **NETWORK), counts[inside], **training).encode(counts)
+    return trained(build(counts.shape[1], seed=seed, **NETWORK), counts[inside]).encode(counts)
 
 
 def pca(components, seed):

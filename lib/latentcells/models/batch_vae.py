@@ -65,8 +65,8 @@ class BatchVAE(VAE):
         """The names of the batches that the model knows."""
         return list(self._names)
 
-    def _one_hot(self, name="batch"):
-        return keras.Input((len(self._names),), name=name)
+    def _one_hot(self):
+        return keras.Input((len(self._names),), name="batch")
 
     def _encoder(self, seeds):
         """Expression, and with domain normalisation the batch -> z_mean and z_log_var."""
