@@ -20,7 +20,7 @@ def gradient(function, *arrays):
         with tf.GradientTape() as tape:
             tape.watch(tensors)
             total = tf.reduce_sum(function(*tensors))
-        gradients = tape.gradient(total, tensors)
+        gradients = tape.gradient(total, tensors, unconnected_gradients="zero")
     return [np.asarray(g) for g in gradients]
 
 
@@ -30,7 +30,7 @@ def run_layer_test(layer_class, config, arrays, tmp_path, float32_output=False):
     Args:
         layer_class: the class.
         config: its keyword arguments.
-        arrays: its call arguments, float32.
+        arrays: its call arguments, float32, or booleans and whole numbers, which no weight is put before.
         tmp_path: where it may be saved.
         float32_output: whether the output stays float32 in mixed precision.
     """
@@ -51,7 +51,7 @@ def _configuration_comes_back(layer_class, config):
 
 def _symbolic_call_agrees(layer, arrays, eager):
     """The layer's functional model, whose shapes and dtypes must be those of the eager call."""
-    inputs = [keras.Input(a.shape[1:]) for a in arrays]
+    inputs = [keras.Input(a.shape[1:], dtype=str(a.dtype)) for a in arrays]
     outputs = layer(*inputs)
 
     def agree(symbol, value):
@@ -75,15 +75,15 @@ class Trained(keras.Model):
     def __init__(self, layer, arrays):
         super().__init__()
         self.layer = layer
-        self.front = [] if layer.trainable_variables else [keras.layers.Dense(a.shape[1]) for a in arrays]
+        bare = not layer.trainable_variables
+        self.front = [keras.layers.Dense(a.shape[-1]) if bare and _is_float(a) else None for a in arrays]
 
     def call(self, arrays):
-        return self.layer(
-            *([d(a) for d, a in zip(self.front, arrays, strict=True)] if self.front else arrays)
-        )
+        return self.layer(*(a if d is None else d(a) for d, a in zip(self.front, arrays, strict=True)))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        return sum(keras.ops.mean(keras.ops.square(out - 3.0)) for out in keras.tree.flatten(y_pred))
+        outputs = filter(_is_float, keras.tree.flatten(y_pred))
+        return sum(keras.ops.mean(keras.ops.square(out - 3.0)) for out in outputs)
 
 
 def _one_compiled_step(layer, arrays):
@@ -101,10 +101,14 @@ def _one_compiled_step(layer, arrays):
 
 def _mixed_precision(layer, arrays, float32_output):
     due = "float32" if float32_output else layer.compute_dtype
-    for output in _flat(layer(*arrays), numpy=False):
+    for output in filter(_is_float, _flat(layer(*arrays), numpy=False)):
         assert keras.backend.standardize_dtype(output.dtype) == due
         assert np.isfinite(keras.ops.convert_to_numpy(keras.ops.cast(output, "float32"))).all()
     assert all(v.dtype == "float32" for v in layer.trainable_variables)
+
+
+def _is_float(array):
+    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(array.dtype))
 
 
 def _flat(outputs, numpy=True):
@@ -112,7 +116,7 @@ def _flat(outputs, numpy=True):
     return [keras.ops.convert_to_numpy(o) for o in outputs] if numpy else outputs
 
 
-def run_model_test(model_class, config, x, tmp_path):
+def run_model_test(model_class, config, x, tmp_path, **keywords):
     """Drive a model that embeds cells through what every one must bear, on the backend in use.
 
     Args:
@@ -120,15 +124,19 @@ def run_model_test(model_class, config, x, tmp_path):
         config: its keyword arguments, a seed not among them.
         x: what it is trained on and encodes.
         tmp_path: where it may be saved.
+        keywords: more for its `fit`, as the cells' labels.
     """
     _configuration_comes_back(model_class, {**config, "seed": 3})
-    model, again, other = (trained(model_class(**config, seed=seed), x, around) for seed, around in SEEDS)
+    model, again, other = (
+        trained(model_class(**config, seed=seed), x, around, **keywords) for seed, around in SEEDS
+    )
     z = model.encode(x)
-    assert z.shape == (len(z), model.latent_dim) and z.dtype == np.float32 and np.isfinite(z).all()
+    width = model.latent_dim if hasattr(model, "latent_dim") else model.dim
+    assert z.shape == (len(z), width) and z.dtype == np.float32 and np.isfinite(z).all()
     np.testing.assert_array_equal(again.encode(x), z)
     assert not np.allclose(other.encode(x), z, atol=1e-3)
     np.testing.assert_allclose(model.encode(x, batch_size=7), z, atol=1e-5)
-    _same_z_once_loaded(model, x, tmp_path / "compiled.keras")
+    _same_z_once_loaded(model, x, tmp_path / "compiled.keras", **keywords)
     bare = model_class(**config, seed=0)
     bare.set_weights(model.get_weights())
     bare(bare.check(x))  # else Keras warns that a model which it never called may have no weights
@@ -147,14 +155,14 @@ def trained(model, x, around=0, **keywords):
     return model
 
 
-def _same_z_once_loaded(model, x, path):
+def _same_z_once_loaded(model, x, path, **keywords):
     model.save(path)
     loaded = keras.models.load_model(path)
     assert json.dumps(loaded.get_config()) == json.dumps(model.get_config())
     assert loaded.compiled == model.compiled
     np.testing.assert_array_equal(loaded.encode(x), model.encode(x))
     if loaded.compiled:
-        loaded.fit(x, epochs=1, batch_size=32, verbose=0)  # it goes on learning
+        loaded.fit(x, epochs=1, batch_size=32, verbose=0, **keywords)  # it goes on learning
         assert not np.array_equal(loaded.encode(x), model.encode(x))
 
 

@@ -222,6 +222,21 @@ def test_share_keeps_or_refuses(value):
         assert message == f"rate must be above 0 and below 1, got {value!r}"
 
 
+@given(st.floats(-1, 2))
+def test_share_keeps_0_where_it_may(value):
+    if 0 <= value < 1:
+        assert checks.share(value, "rate", zero=True) == value
+    else:
+        message = refusal(ValueError, checks.share, value, "rate", zero=True)
+        assert message == f"rate must be at least 0 and less than 1, got {value!r}"
+
+
+def test_share_at_its_ends():
+    assert checks.share(0, "rate", zero=True) == 0.0 and type(checks.share(0, "rate", zero=True)) is float
+    for value, zero in ((0, False), (1, False), (1, True), (float("nan"), True)):
+        assert refusal(ValueError, checks.share, value, "rate", zero=zero).endswith(f", got {value!r}")
+
+
 @given(st.floats(-10, 10))
 def test_not_negative_and_positive_differ_at_0(value):
     for check, due, holds in (

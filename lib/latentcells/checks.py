@@ -171,18 +171,24 @@ def at_least(value, minimum, name) -> int:
     return int(value)
 
 
-def share(value, name) -> float:
+def share(value, name, zero=False) -> float:
     """Return ``value`` as a float if it lies between 0 and 1.
 
+    Args:
+        value: a number.
+        name: what the message calls it.
+        zero: whether 0 is allowed, too.
+
     Raises:
-        ValueError: for 0, for 1 and for anything outside.
+        ValueError: for 0, unless it is allowed, for 1 and for anything outside.
 
     Example:
         >>> share(0.3, "rate")
         0.3
     """
-    if not 0 < value < 1:
-        raise ValueError(f"{name} must be above 0 and below 1, got {value!r}")
+    if not (0 < value < 1 or (zero and value == 0)):
+        bounds = "at least 0 and less than 1" if zero else "above 0 and below 1"
+        raise ValueError(f"{name} must be {bounds}, got {value!r}")
     return float(value)
 
 

@@ -166,7 +166,7 @@ def test_refuses_lengths_that_differ():
 
 
 def test_refuses_missing_labels():
-    refused("^label lacks a value for 1 of 150 cells: drop them", label=["a"] * 149 + [None])
+    refused("^label lacks a value for 1 of 150 cells: drop those cells", label=["a"] * 149 + [None])
 
 
 def test_refuses_one_label():

@@ -171,6 +171,11 @@ UNKNOWN = (
 )
 
 
+def test_domain_normalisation_is_not_of_genes():
+    with pytest.raises(ValueError, match=r"^normalization='domain' with normalization_of='genes': .* leave"):
+        vae(normalization="domain", normalization_of="genes")
+
+
 def test_an_unknown_batch_is_refused(model, domain, plates):
     strange = on(plates, "plate 3")
     for call in (model.encode, domain.encode, model.fit, model.elbo, model.reconstruct):

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -103,7 +105,8 @@ def test_fill_adds_missing_genes_as_zeros(adata):
     lost, kept = hvg.genes_[[3, 11]], hvg.genes_.delete([3, 11])
     for x in (adata.X, inputs(adata)):
         adata.X = x
-        got = hvg.transform(adata[:, adata.var_names.difference(lost)], fill=0)
+        with pytest.warns(UserWarning, match=rf"^2 of the 20 .* missing \({lost[0]}, {lost[1]}\): .*zeros"):
+            got = hvg.transform(adata[:, adata.var_names.difference(lost)], fill=0)
         assert list(got.var_names) == list(hvg.genes_)
         assert not inputs(got[:, lost]).any()
         assert not inputs(got[:, lost], "counts").any()
@@ -123,6 +126,46 @@ def test_refuses_missing_genes(adata):
         hvg.transform(adata[:, adata.var_names.difference(lost)])
     with pytest.raises(ValueError, match=rf"1 of the 20 chosen genes are missing \({lost[0]}\): .*fill=0"):
         hvg.transform(adata[:, adata.var_names.difference(lost[:1])])
+
+
+def test_fill_says_which_genes_are_missing(adata):
+    """In one line that points at the caller's; nothing is said where nothing is missing."""
+    hvg = HighlyVariableGenes(20).fit(adata)
+    for lost in (4, 10):
+        with pytest.warns(UserWarning, match="missing") as warned:
+            got = hvg.transform(adata[:, adata.var_names.difference(hvg.genes_[:lost])], fill=0)
+        first = ", ".join(hvg.genes_[:3])
+        message = f"{lost} of the 20 chosen genes are missing ({first}, …): they are zeros in every cell"
+        assert [str(w.message) for w in warned] == [message] and warned[0].filename == __file__
+        assert list(got.var_names) == list(hvg.genes_)
+    hvg.transform(adata, fill=0)
+
+
+def test_fill_is_refused_where_most_genes_are_missing(adata):
+    hvg = HighlyVariableGenes(20).fit(adata)
+    message = r"^11 of the 20 chosen genes are missing \(.*, …\): spell the genes as in the training data$"
+    with pytest.raises(ValueError, match=message):
+        hvg.transform(adata[:, adata.var_names.difference(hvg.genes_[:11])], fill=0)
+
+
+@pytest.mark.parametrize("fill", [None, 0])
+def test_says_when_genes_are_named_by_another_system(adata, fill):
+    spellings = {
+        "symbols": list(adata.var_names),
+        "Ensembl identifiers": [f"ENSG{i:011d}" for i in range(80)],
+        "Ensembl identifiers with a version": [f"ENSG{i:011d}.12" for i in range(80)],
+    }
+    for due, names in spellings.items():
+        adata.var_names = names
+        hvg = HighlyVariableGenes(20).fit(adata)
+        for found, others in spellings.items():
+            if found == due:
+                continue
+            adata.var_names = ["spike-in", *others[1:]]  # not every name tells
+            got = re.escape(f"these genes are {found} ({'spike-in' if found == 'symbols' else others[1]})")
+            expected = re.escape(f"those of the training data {due} ({hvg.genes_[0]}): translate them")
+            with pytest.raises(ValueError, match=rf"^20 of the 20 chosen genes .*: {got}, {expected}$"):
+                hvg.transform(adata, fill=fill)
 
 
 def test_refuses_another_fill(adata):

@@ -79,7 +79,7 @@ def simulate(
     checks.at_least(markers_per_type, 0, "markers_per_type")
     checks.at_least(n_genes, max(1, n_types * markers_per_type), "n_genes")
     for name, value in {"marker_fold": marker_fold, "theta": theta}.items():
-        _positive(value, name)
+        checks.positive(value, name)
     mixing = _mixing(mixtures, n_types)
     of_genes, of_cells, *streams = np.random.default_rng(seed).spawn(2 + -(-n_cells // _BLOCK))
 
@@ -155,7 +155,7 @@ def _library(library, n_cells: int, rng: np.random.Generator) -> np.ndarray:
         raise ValueError(
             f"library must be a number or {n_cells} numbers, one a cell, got shape {library.shape}"
         )
-    _positive(library.min(), "library")
+    checks.positive(float(library.min()), "library")
     return library if library.ndim else library * rng.lognormal(0, 0.3, n_cells)
 
 
@@ -170,8 +170,3 @@ def _mixing(mixtures, n_types: int) -> np.ndarray:
     if mixing.min() < 0 or not np.allclose(total, 1):
         raise ValueError(f"each row of mixtures must be proportions that sum to 1, got {mixing.tolist()}")
     return mixing
-
-
-def _positive(value, name: str) -> None:
-    if not value > 0:
-        raise ValueError(f"{name} must be above 0, got {value}")

@@ -30,5 +30,5 @@ def labels(label, n_cells) -> tuple[np.ndarray, pd.Index]:
         raise ValueError(f"label has shape {label.shape}, z has {n_cells} cells: pass one label per cell")
     codes, names = pd.factorize(label, sort=True)
     if missing := int((codes < 0).sum()):
-        raise ValueError(f"label lacks a value for {missing} of {n_cells} cells: drop them from z and label")
+        raise ValueError(f"label lacks a value for {missing} of {n_cells} cells: drop those cells")
     return codes, names

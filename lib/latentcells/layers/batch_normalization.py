@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from latentcells import checks
 from latentcells.layers.normalization import Normalization
 
 
@@ -41,9 +42,7 @@ class BatchNormalization(Normalization):
 
     def __init__(self, momentum=0.99, epsilon=1e-3, **kwargs):
         super().__init__(epsilon, **kwargs)
-        if not 0 <= momentum < 1:
-            raise ValueError(f"momentum must be at least 0 and less than 1, got {momentum!r}")
-        self.momentum = float(momentum)
+        self.momentum = checks.share(momentum, "momentum", zero=True)
 
     def build(self, input_shape):
         super().build(input_shape)

@@ -31,8 +31,9 @@ class BatchVAE(VAE):
         kwargs: as for `VAE`.
 
     Raises:
-        ValueError: for fewer than two batches or a repeated name; in `fit` for a batch of one cell; in `fit`,
-            `encode` and `decode` for a batch that is not among ``batches``.
+        ValueError: for fewer than two batches or a repeated name, and for ``"domain"`` with ``normalization_of``
+            other than ``"hidden"``; in `fit` for a batch of one cell; in `fit`, `encode` and `decode` for a batch
+            that is not among ``batches``.
 
     Example:
         >>> import numpy as np, latentcells as lc
@@ -52,6 +53,11 @@ class BatchVAE(VAE):
             raise ValueError(
                 f"batches must be two different names or more, got {self._names}: "
                 "a single batch needs no correction, take VAE"
+            )
+        if self._domain and kwargs.get("normalization_of", "hidden") != "hidden":
+            raise ValueError(
+                f"normalization='domain' with normalization_of={kwargs['normalization_of']!r}: it is of the hidden "
+                "units alone, leave normalization_of out"
             )
         super().__init__(n_genes, latent_dim, normalization=None if self._domain else normalization, **kwargs)
         self.adversary = checks.not_negative(adversary, "adversary", "1 to 100 is usual, 0 is none")

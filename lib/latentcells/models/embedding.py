@@ -52,9 +52,7 @@ class EmbeddingModel(CellModel):
                 f"hidden must be a tuple of integers, got {hidden!r}: (256,) is one layer of 256 units"
             )
         self.hidden = tuple(checks.at_least(units, 1, "hidden") for units in hidden)
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and less than 1, got {dropout!r}")
-        self.dropout = float(dropout)
+        self.dropout = checks.share(dropout, "dropout", zero=True)
         self.normalization = normalization
         self.groups = getattr(get_normalization(normalization, groups), "groups", None)
         if normalization == "batch":

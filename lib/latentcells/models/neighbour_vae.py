@@ -54,7 +54,7 @@ class NeighbourVAE(BatchVAE):
     """
 
     def __init__(
-        self, n_genes, batches, latent_dim=10, adversary=10.0, partner_rate=0.5, n_mutual=5, n_neighbors=30, steps=6,
+        self, n_genes, batches, latent_dim=10, adversary=10.0, partner_rate=0.5, n_mutual=5, n_neighbors=10, steps=12,
         **kwargs,
     ):  # fmt: skip
         super().__init__(n_genes, batches, latent_dim, adversary, **kwargs)

@@ -1,6 +1,7 @@
 """Neighbours of cells: mutual ones between batches, nearest ones in an embedding, and walks from one to the next."""
 
 import numpy as np
+from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
@@ -45,13 +46,16 @@ def mutual(z, batch, n_neighbors=5) -> list[np.ndarray]:
         [[2], [], [0], []]
     """
     z, batch = np.asarray(z), np.asarray(batch)
-    close = np.zeros((len(z), len(z)), bool)
+    close = sparse.lil_matrix((len(z), len(z)), dtype=bool)
     for of in np.unique(batch):
-        inside = np.flatnonzero(batch == of)
-        near = NearestNeighbors(n_neighbors=min(n_neighbors, len(inside)), algorithm="brute").fit(z[inside])
-        close[np.arange(len(z))[:, None], inside[near.kneighbors(z, return_distance=False)]] = True
-        close[np.ix_(inside, inside)] = False
-    return [np.flatnonzero(row) for row in close & close.T]
+        inside, others = np.flatnonzero(batch == of), np.flatnonzero(batch != of)
+        if len(others):
+            near = NearestNeighbors(n_neighbors=min(n_neighbors, len(inside)), algorithm="brute").fit(z[inside])
+            close[others[:, None], inside[near.kneighbors(z[others], return_distance=False)]] = True
+    close = close.tocsr()
+    both = close.multiply(close.T).tocsr()
+    both.sort_indices()
+    return np.split(both.indices, both.indptr[1:-1])
 
 
 def walk(neighbours, start, steps, rng) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Selection of highly variable genes."""
 
+import re
 import warnings
 
 import anndata
@@ -15,6 +16,10 @@ from latentcells.preprocess.arrays import NOT_FITTED, column, layer_names
 from latentcells.preprocess.library_size import LibrarySize
 
 METHODS = ("seurat", "cell_ranger", "seurat_v3", "pearson_residuals")
+_SPELLINGS = {  # of human genes and others, for instance ENSMUSG00000059552
+    "Ensembl identifiers": r"ENS[A-Z]*G\d{6,}",
+    "Ensembl identifiers with a version": r"ENS[A-Z]*G\d{6,}\.\d+",
+}
 
 
 class HighlyVariableGenes(BaseEstimator):
@@ -45,7 +50,8 @@ class HighlyVariableGenes(BaseEstimator):
     Raises:
         ValueError: for an unknown method, fewer than 1 gene or more than vary, a matrix without counts,
             repeated gene names, cells without a molecule, an unknown batch column, a batch with one
-            cell, cells too few for the method; in ``transform`` before ``fit`` and for missing genes.
+            cell, cells too few for the method; in ``transform`` before ``fit`` and for missing genes,
+            with ``fill=0`` where fewer than half of the genes are there.
 
     Example:
         >>> import anndata, numpy as np
@@ -73,19 +79,22 @@ class HighlyVariableGenes(BaseEstimator):
 
         Args:
             adata: AnnData in any unit, with these genes among others, in any order.
-            fill: 0 to add genes that ``adata`` lacks as zeros; ``None`` refuses them.
+            fill: 0 to add genes that ``adata`` lacks as zeros, with a warning; ``None`` refuses them.
         """
         check_is_fitted(self, msg=NOT_FITTED)
         checks.choice(fill, (None, 0), "fill")
         checks.unique_genes(adata)
         missing = self.genes_.difference(adata.var_names, sort=False)
-        if len(missing) and fill is None:
-            first = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-            raise ValueError(
-                f"{len(missing)} of the {self.n} chosen genes are missing ({first}): "
-                "spell the genes as in the training data, or pass fill=0 to add them as zeros"
-            )
-        return (_with_zeros(adata, missing) if len(missing) else adata)[:, self.genes_].copy()
+        if not len(missing):
+            return adata[:, self.genes_].copy()
+        first = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+        lack = f"{len(missing)} of the {self.n} chosen genes are missing ({first})"
+        if fill is None or 2 * len(missing) > self.n:
+            respell = "spell the genes as in the training data"
+            usual = f"{respell}, or pass fill=0 to add them as zeros" if fill is None else respell
+            raise ValueError(f"{lack}: {_rename(self.genes_, adata.var_names) or usual}")
+        warnings.warn(f"{lack}: they are zeros in every cell", stacklevel=2)
+        return _with_zeros(adata, missing)[:, self.genes_].copy()
 
     def _training_cells(self, train):
         """The counts in the unit that the method ranks, with the batch as ``obs["batch"]``."""
@@ -141,6 +150,23 @@ class HighlyVariableGenes(BaseEstimator):
             return pp.highly_variable_genes(
                 cells, n_top_genes=self.n, flavor=self.method, batch_key=batch, inplace=False
             )
+
+
+def _rename(chosen, names):
+    """The mend where the two name their genes by different systems; an empty string where they do not."""
+    (due, example), (found, first) = _spelling(chosen), _spelling(names)
+    if due == found:
+        return ""
+    return f"these genes are {found} ({first}), those of the training data {due} ({example}): translate them"
+
+
+def _spelling(names):
+    """The system by which more than half of the names are spelled, and the first of them."""
+    for spelling, pattern in _SPELLINGS.items():
+        spelled = [name for name in names if re.fullmatch(pattern, name)]
+        if 2 * len(spelled) > len(names):
+            return spelling, spelled[0]
+    return "symbols", names[0]
 
 
 def _with_zeros(adata, missing):
