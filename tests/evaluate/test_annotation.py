@@ -111,9 +111,7 @@ def test_refuses_lengths_that_differ():
 
 @pytest.mark.parametrize("missing", [None, np.nan])
 def test_refuses_missing_labels(missing):
-    with pytest.raises(
-        ValueError, match="label lacks a value for 1 of 150 cells: drop those cells"
-    ):
+    with pytest.raises(ValueError, match="label lacks a value for 1 of 150 cells: drop those cells"):
         annotation(np.zeros((150, 2)), ["a"] * 149 + [missing])
 
 

@@ -106,5 +106,6 @@ def test_refuses_a_label_with_one_cell():
 
 def test_refuses_missing_labels():
     refused(
-        lambda: rank(scores(), [None, *LABEL[1:]], GENES), "^label lacks a value for 1 of 70 cells: drop those cells"
+        lambda: rank(scores(), [None, *LABEL[1:]], GENES),
+        "^label lacks a value for 1 of 70 cells: drop those cells",
     )

@@ -50,7 +50,9 @@ def mutual(z, batch, n_neighbors=5) -> list[np.ndarray]:
     for of in np.unique(batch):
         inside, others = np.flatnonzero(batch == of), np.flatnonzero(batch != of)
         if len(others):
-            near = NearestNeighbors(n_neighbors=min(n_neighbors, len(inside)), algorithm="brute").fit(z[inside])
+            near = NearestNeighbors(n_neighbors=min(n_neighbors, len(inside)), algorithm="brute").fit(
+                z[inside]
+            )
             close[others[:, None], inside[near.kneighbors(z[others], return_distance=False)]] = True
     close = close.tocsr()
     both = close.multiply(close.T).tocsr()
