@@ -104,7 +104,9 @@ def test_a_program_that_fits_models_writes_nothing(unset, backend, n_models):
 def test_a_notebook_that_fits_models_stores_nothing():
     cells = [
         nbformat.v4.new_code_cell(FIT.format(n_models=1)),
-        nbformat.v4.new_code_cell('import os; n = os.write(2, b"heard")'),
+        nbformat.v4.new_code_cell(  # a thread of the kernel's reads what is written there
+            'import os, time; n = os.write(2, b"heard"); time.sleep(1)'
+        ),
     ]
     env = {key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"}  # else no capture
     client = nbclient.NotebookClient(
