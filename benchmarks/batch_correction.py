@@ -46,10 +46,14 @@ def load(name, removed=None):
     """
     adata = lc.datasets.load(name)
     if removed is not None:
-        label, batch = removed
-        adata = adata[~((adata.obs["label"] == label) & (adata.obs["batch"] == batch))].copy()
+        adata = without(adata, *removed)
     genes = lc.preprocess.HighlyVariableGenes(N_GENES, batch="batch").fit(adata)
     return with_components(genes.transform(lc.preprocess.LibrarySize().fit(adata).transform(adata)))
+
+
+def without(adata, label, batch):
+    """A copy that lacks one label in one batch."""
+    return adata[~((adata.obs["label"] == label) & (adata.obs["batch"] == batch))].copy()
 
 
 def with_components(log1p):
@@ -87,8 +91,8 @@ def pca(log1p, seed):
 def simulated(name):
     """As `load`, of cells that are drawn; the first two batches lack a type each."""
     adata = lc.datasets.simulate(n_genes=N_GENES, library=3000.0, batch_shift=0.5, **SIMULATED[name])
-    lacks = [(adata.obs["label"] == f"type {i}") & (adata.obs["batch"] == f"batch {i}") for i in range(2)]
-    adata = adata[~(lacks[0] | lacks[1])].copy()
+    for i in range(2):
+        adata = without(adata, f"type {i}", f"batch {i}")
     return with_components(lc.preprocess.LibrarySize().fit(adata).transform(adata))
 
 

@@ -191,6 +191,18 @@ def test_choice_lists_the_choices():
     assert "[1]" in refusal(ValueError, checks.choice, [1], {"a": 1}, "mode")
 
 
+@pytest.mark.parametrize("values", [(), ("B",), ("B", "T", "B"), (1, "1")])
+def test_names_wants_two_that_differ(values):
+    found = [str(value) for value in values]
+    message = f"labels must be two different names or more, got {found}"
+    assert refusal(ValueError, checks.names, values, "labels") == message
+    assert refusal(ValueError, checks.names, values, "labels", "take PCA") == f"{message}: take PCA"
+
+
+def test_names_keeps_the_order_and_makes_strings():
+    assert checks.names(np.array([2, 10]), "batches") == ["2", "10"]
+
+
 @given(st.integers(-100, 100), st.integers(-100, 100))
 def test_at_least_keeps_or_refuses(value, minimum):
     if value >= minimum:

@@ -153,6 +153,28 @@ def choice(value, allowed, name):
     return value
 
 
+def names(values, name, mend="") -> list[str]:
+    """Return ``values`` as a list of strings if they are two different names or more.
+
+    Args:
+        values: of what is to be told apart: labels, batches.
+        name: what the message calls them.
+        mend: what the message ends with.
+
+    Raises:
+        ValueError: for a single name and for a repeated one, with what was received.
+
+    Example:
+        >>> names(("B", "T"), "labels")
+        ['B', 'T']
+    """
+    found = [str(value) for value in values]
+    if len(found) < 2 or len(set(found)) < len(found):
+        end = f": {mend}" if mend else ""
+        raise ValueError(f"{name} must be two different names or more, got {found}{end}")
+    return found
+
+
 def at_least(value, minimum, name) -> int:
     """Return ``value`` as an int if it is a whole number >= ``minimum``.
 

@@ -80,6 +80,13 @@ def test_the_mask_says_what_is_hidden():
     np.testing.assert_array_equal(of(same, x), np.where(mask > 0, 0, x))
 
 
+def test_what_is_hidden_counts_in_the_library_that_the_rest_promises():
+    x = np.float32([[4, 6, 10], [0, 0, 8]])
+    visible, library = GeneMasking(0.5).hide(x, np.float32([[1, 0, 0], [0, 0, 1]]))
+    np.testing.assert_array_equal(visible, [[0, 6, 10], [0, 0, 0]])
+    np.testing.assert_array_equal(library, [[32], [0]])
+
+
 # -- thinning ---------------------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from latentcells.models.base import CellModel, Shuffle, batches, in_batches
+from latentcells.models.base import CellModel, Shuffle, batches
 
 
 def seen(dataset):
@@ -103,30 +103,6 @@ def test_the_first_step_is_traced_once():
     model.compile(optimizer="adam")
     model.fit(np.ones((6, 2), "float32"), batch_size=2, epochs=2, verbose=0)
     assert model.tracings == 1
-
-
-@pytest.mark.parametrize("batch_size", [1, 3, 10, 99])
-def test_in_batches_puts_dictionaries_together(batch_size):
-    a, b = np.arange(10.0, dtype="float32"), np.ones((10, 2), "float32")
-    got = in_batches(lambda x, y: {"sum": x[:, None] + y, "x": x}, a, b, batch_size=batch_size)
-    np.testing.assert_array_equal(got["sum"], a[:, None] + b)
-    np.testing.assert_array_equal(got["x"], a)
-    assert isinstance(got["x"], np.ndarray)
-
-
-@pytest.mark.parametrize("batch_size", [1, 3, 99])
-def test_in_batches_cuts_dictionaries(batch_size):
-    a, b = np.arange(10.0, dtype="float32"), np.ones((10, 2), "float32")
-    got = in_batches(
-        lambda x, c: x["a"][:, None] * x["b"] + c[:, None], {"a": a, "b": b}, a, batch_size=batch_size
-    )
-    np.testing.assert_array_equal(got, 2 * np.stack([a, a], axis=1))
-
-
-@pytest.mark.parametrize("batch_size", [0, -1])
-def test_in_batches_refuses_a_batch_of_none(batch_size):
-    with pytest.raises(ValueError, match=f"^batch_size must be at least 1, got {batch_size}$"):
-        in_batches(lambda x: x, np.ones(3), batch_size=batch_size)
 
 
 def test_a_model_checks_the_shape_and_the_values():

@@ -47,7 +47,7 @@ def annotation(z, label, n_neighbors=15, folds=5, seed=0) -> dict:
         1.0
     """
     z = embedding(z)
-    codes, names = labels(label, len(z))
+    codes, names = labels(label, len(z), "annotation")
     _check_sizes(codes, names, n_neighbors, folds)
     classifiers = {
         "knn": KNeighborsClassifier(n_neighbors),
@@ -72,8 +72,6 @@ def _check_sizes(codes, names, n_neighbors, folds):
     checks.at_least(n_neighbors, 1, "n_neighbors")
     checks.at_least(folds, 2, "folds")
     cells = np.bincount(codes)
-    if len(cells) < 2:
-        raise ValueError(f"label is {names[0]!r} for all cells: annotation needs at least 2 labels")
     rarest = cells.argmin()
     if cells[rarest] < folds:
         raise ValueError(

@@ -19,11 +19,13 @@ def embedding(z) -> np.ndarray:
     return z.astype(np.float64)
 
 
-def labels(label, n_cells) -> tuple[np.ndarray, pd.Index]:
+def labels(label, n_cells, asker=None) -> tuple[np.ndarray, pd.Index]:
     """One label per cell, as codes (cells,) and the sorted names they stand for.
 
+    ``asker`` names what needs two labels or more; None is content with one.
+
     Raises:
-        ValueError: if there are not ``n_cells`` labels, or some are missing.
+        ValueError: if there are not ``n_cells`` labels, some are missing, or all are the same to an asker.
     """
     label = pd.Series(label, dtype=object)  # NumPy would turn a missing value among strings into "nan"
     if label.shape != (n_cells,):
@@ -31,4 +33,6 @@ def labels(label, n_cells) -> tuple[np.ndarray, pd.Index]:
     codes, names = pd.factorize(label, sort=True)
     if missing := int((codes < 0).sum()):
         raise ValueError(f"label lacks a value for {missing} of {n_cells} cells: drop those cells")
+    if asker is not None and len(names) < 2:
+        raise ValueError(f"label is {names[0]!r} for all cells: {asker} needs at least 2 labels")
     return codes, names

@@ -43,6 +43,11 @@ class GeneMasking(Augmentation):
         """Where to hide, (cells, genes): 1 for the values of x that are hidden."""
         return ops.cast(self._uniform(ops.shape(x)) < self.rate, "float32")
 
+    def hide(self, x, mask):
+        """The counts that stay visible, (cells, genes), and the library that their total promises, (cells, 1)."""
+        visible = ops.cast(x, "float32") * (1.0 - mask)
+        return visible, ops.sum(visible, axis=-1, keepdims=True) / (1.0 - self.rate)
+
     def draw(self, x):
         return x * (1.0 - self.mask(x))
 

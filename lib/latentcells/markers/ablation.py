@@ -1,9 +1,11 @@
 """What does a function lose when a gene is taken away?"""
 
-import numpy as np
-from keras import ops
+from functools import partial
 
-from latentcells.markers.logits import batches, checked, in_range, target_logit
+import numpy as np
+
+from latentcells.batching import in_batches
+from latentcells.markers.logits import checked, in_range, target_logit
 
 
 def ablation(function, x, target, genes, batch_size=64) -> np.ndarray:
@@ -41,20 +43,15 @@ def ablation(function, x, target, genes, batch_size=64) -> np.ndarray:
     """
     x, target = checked(function, x, target, batch_size)
     genes = in_range(genes, x.shape[1], "genes", "genes")
-    before = _logits(function, x, target, batch_size)
+    logit = partial(target_logit, function)
+    before = in_batches(logit, x, target, batch_size=batch_size)
     fall = np.zeros((len(x), len(genes)), np.float32)
     for column, gene in enumerate(genes):
         cells = np.flatnonzero(x[:, gene])
+        if not len(cells):
+            continue
         without = x[cells]
         without[:, gene] = 0
-        fall[cells, column] = before[cells] - _logits(function, without, target[cells], batch_size)
+        after = in_batches(logit, without, target[cells], batch_size=batch_size)
+        fall[cells, column] = before[cells] - after
     return fall
-
-
-def _logits(function, x, target, batch_size) -> np.ndarray:
-    """The target's logit of each cell, (cells,)."""
-    logits = [np.zeros(0, np.float32)]  # of a gene that no cell expresses
-    for batch in batches(len(x), batch_size):
-        logit = target_logit(function, ops.convert_to_tensor(x[batch]), target[batch])
-        logits.append(ops.convert_to_numpy(logit))
-    return np.concatenate(logits)

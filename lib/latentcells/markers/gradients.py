@@ -1,11 +1,14 @@
 """Which genes does a function's output hang on? Two attributions by gradients, on any backend."""
 
+from functools import partial
+
 import keras
 import numpy as np
 from keras import ops
 
 from latentcells import checks
-from latentcells.markers.logits import batches, checked, target_logit
+from latentcells.batching import in_batches
+from latentcells.markers.logits import checked, target_logit
 
 
 def gradient_times_input(function, x, target, batch_size=64) -> np.ndarray:
@@ -44,9 +47,7 @@ def gradient_times_input(function, x, target, batch_size=64) -> np.ndarray:
         [[6.0, 0.0], [0.0, 5.0]]
     """
     x, target = checked(function, x, target, batch_size)
-    return np.concatenate(
-        [x[batch] * _gradient(function, x[batch], target[batch]) for batch in batches(len(x), batch_size)]
-    )
+    return x * in_batches(partial(_gradient, function), x, target, batch_size=batch_size)
 
 
 def integrated_gradients(function, x, target, steps=32, batch_size=64) -> np.ndarray:
@@ -90,33 +91,32 @@ def integrated_gradients(function, x, target, steps=32, batch_size=64) -> np.nda
     """
     checks.at_least(steps, 1, "steps")
     x, target = checked(function, x, target, batch_size)
-    result = np.zeros_like(x)
-    for batch in batches(len(x), batch_size):
-        for alpha in (np.arange(steps, dtype=np.float32) + 0.5) / steps:
-            result[batch] += _gradient(function, alpha * x[batch], target[batch])
-    return x * result / steps
+    alphas = (np.arange(steps, dtype=np.float32) + 0.5) / steps
+
+    def mean_gradient(x, target):
+        return sum(_gradient(function, float(alpha) * x, target) for alpha in alphas) / steps
+
+    return x * in_batches(mean_gradient, x, target, batch_size=batch_size)
 
 
-def _gradient(function, x, target) -> np.ndarray:
-    """The gradient of each cell's target logit in the cell, (cells, genes), on the backend in use."""
-    x = ops.convert_to_tensor(x)
+def _gradient(function, x, target):
+    """The gradient of each cell's target logit in the cell, tensors (cells, genes), on the backend in use."""
     backend = checks.choice(
         keras.backend.backend(), ("tensorflow", "jax", "torch"), "keras.backend.backend()"
     )
     if backend == "jax":
         import jax
 
-        gradient = jax.grad(lambda x: ops.sum(target_logit(function, x, target)))(x)
-    elif backend == "torch":
+        return jax.grad(lambda x: ops.sum(target_logit(function, x, target)))(x)
+    if backend == "torch":
         import torch
 
         total = ops.sum(target_logit(function, x.requires_grad_(), target))
-        (gradient,) = torch.autograd.grad(total, x)
-    else:
-        import tensorflow as tf
+        return torch.autograd.grad(total, x)[0]
 
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            total = ops.sum(target_logit(function, x, target))
-        gradient = tape.gradient(total, x, unconnected_gradients="zero")
-    return ops.convert_to_numpy(gradient)
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        total = ops.sum(target_logit(function, x, target))
+    return tape.gradient(total, x, unconnected_gradients="zero")

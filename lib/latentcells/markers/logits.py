@@ -47,11 +47,6 @@ def in_range(codes, n, name, of) -> np.ndarray:
     return codes.astype(np.int32)
 
 
-def batches(n_cells, batch_size):
-    """Slices of at most ``batch_size`` cells."""
-    return [slice(start, start + batch_size) for start in range(0, n_cells, batch_size)]
-
-
 def target_logit(function, x, target):
     """The column of the target in each row of ``function(x)``, (cells,), a tensor."""
     return ops.take_along_axis(function(x), target[:, None], axis=1)[:, 0]

@@ -62,9 +62,7 @@ def classes(label, n_cells) -> tuple[np.ndarray, pd.Index]:
     Raises:
         ValueError: if labels are missing, there is only one, or one has a single cell.
     """
-    codes, names = labels(label, n_cells)
-    if len(names) < 2:
-        raise ValueError(f"label is {names[0]!r} for all cells: ranking genes needs at least 2 labels")
+    codes, names = labels(label, n_cells, "ranking genes")
     sizes = np.bincount(codes)
     if sizes.min() < 2:
         raise ValueError(

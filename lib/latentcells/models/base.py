@@ -6,6 +6,7 @@ import tensorflow as tf
 from keras import ops
 
 from latentcells import checks
+from latentcells.batching import n_cells
 
 
 def batches(arrays, batch_size, order=None) -> tf.data.Dataset:
@@ -54,21 +55,6 @@ class Shuffle(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.order.assign(np.random.default_rng([self.seed, epoch]).permutation(self.n))
-
-
-def in_batches(function, *arrays, batch_size):
-    """Call ``function`` on ``batch_size`` rows of the arrays at a time; NumPy arrays, put together again."""
-    step = checks.at_least(batch_size, 1, "batch_size")
-    parts = [
-        keras.tree.map_structure(
-            ops.convert_to_numpy,
-            function(
-                *keras.tree.map_structure(lambda a, i=i: ops.convert_to_tensor(a[i : i + step]), arrays)
-            ),
-        )
-        for i in range(0, _n_cells(arrays), step)
-    ]
-    return keras.tree.map_structure(lambda *rows: np.concatenate(rows), *parts)
 
 
 class CellModel(keras.Model):
@@ -153,10 +139,10 @@ class CellModel(keras.Model):
         batch_size = checks.at_least(128 if batch_size is None else batch_size, 1, "batch_size")
         data = _pack(self.check(x, training=True), y, sample_weight)
         if share := kwargs.pop("validation_split", 0.0):
-            cut = int(_n_cells(data) * (1 - share))
+            cut = int(n_cells(data) * (1 - share))
             kwargs["validation_data"] = _cells(data, slice(cut, None))
             data = _cells(data, slice(cut))
-        n = _n_cells(data)
+        n = n_cells(data)
         self._check_batches(n, batch_size)
         kwargs.setdefault("validation_batch_size", batch_size)
         held_out = kwargs.get("validation_data")
@@ -170,9 +156,17 @@ class CellModel(keras.Model):
             kwargs["callbacks"] = [*keras.tree.flatten(kwargs.get("callbacks") or []), shuffler]
         return super().fit(self._dataset(data, batch_size, shuffler), epochs=epochs, shuffle=False, **kwargs)
 
+    def _mean_loss(self, loss, sample_weight=None):
+        """The loss of a training step: the (weighted) mean over cells, and what the layers add."""
+        weighted = loss if sample_weight is None else loss * ops.cast(sample_weight, loss.dtype)
+        return ops.mean(weighted) + sum(self.losses)
+
+    def build(self, input_shape=None):
+        """Nothing to do: the networks are built with the model."""
+
     def _shuffler(self, x, epochs):
         """The callback that orders the training cells anew."""
-        return Shuffle(_n_cells(x), self.seed)
+        return Shuffle(n_cells(x), self.seed)
 
     def _dataset(self, data, batch_size, shuffler):
         """The batches of a training; ``shuffler`` is None where the cells keep their order."""
@@ -194,11 +188,7 @@ def _pack(x, y, sample_weight):
     """Keras's tuple; a weight needs a target beside it, and a model without one ignores it."""
     if sample_weight is None:
         return (x,) if y is None else (x, y)
-    return x, np.zeros(_n_cells(x), "float32") if y is None else y, sample_weight
-
-
-def _n_cells(arrays):
-    return len(keras.tree.flatten(arrays)[0])
+    return x, np.zeros(n_cells(x), "float32") if y is None else y, sample_weight
 
 
 def _cells(arrays, chosen):

@@ -5,8 +5,8 @@ import numpy as np
 from keras import ops
 
 from latentcells import checks
+from latentcells.batching import in_batches
 from latentcells.layers import DomainBatchNormalization, GradientReversal
-from latentcells.models.base import in_batches
 from latentcells.models.vae import VAE
 
 UNSEEN = ("error", "average")
@@ -47,13 +47,8 @@ class BatchVAE(VAE):
     """
 
     def __init__(self, n_genes, batches, latent_dim=10, adversary=0.0, normalization="layer", **kwargs):
-        self._names = [str(name) for name in batches]
+        self._names = checks.names(batches, "batches", "a single batch needs no correction, take VAE")
         self._domain = normalization == "domain"
-        if len(self._names) < 2 or len(set(self._names)) < len(self._names):
-            raise ValueError(
-                f"batches must be two different names or more, got {self._names}: "
-                "a single batch needs no correction, take VAE"
-            )
         if self._domain and kwargs.get("normalization_of", "hidden") != "hidden":
             raise ValueError(
                 f"normalization='domain' with normalization_of={kwargs['normalization_of']!r}: it is of the hidden "

@@ -5,9 +5,10 @@ import numpy as np
 from keras import ops
 
 from latentcells import checks
+from latentcells.batching import in_batches
 from latentcells.layers import get_normalization
 from latentcells.likelihoods import NegativeBinomial
-from latentcells.models.base import CellModel, in_batches
+from latentcells.models.base import CellModel
 
 
 def log_cp10k(counts):
@@ -115,14 +116,6 @@ class EmbeddingModel(CellModel):
             ValueError: for another number of genes, or data that are no counts.
         """
         return in_batches(self.encoder, self.check(x), batch_size=batch_size)
-
-    def _mean_loss(self, loss, sample_weight=None):
-        """The loss of a training step: the (weighted) mean over cells, and what the layers add."""
-        weighted = loss if sample_weight is None else loss * ops.cast(sample_weight, loss.dtype)
-        return ops.mean(weighted) + sum(self.losses)
-
-    def build(self, input_shape=None):
-        """Nothing to do: the networks are built with the model."""
 
     def get_config(self):
         keys = "n_genes", "latent_dim", "hidden", "dropout", "normalization", "groups", "seed"

@@ -6,13 +6,14 @@ import psutil
 from keras import ops
 
 from latentcells import checks, likelihoods
-from latentcells.layers import GeneMasking, expression_embedding, token_pooling
-from latentcells.models.base import CellModel, in_batches
+from latentcells.batching import in_batches
+from latentcells.layers import GeneMasking, expression_embedding, gene_tokens, token_pooling
+from latentcells.models.base import CellModel
 from latentcells.models.embedding import log_cp10k
 from latentcells.models.gene_trunk import trunk
 from latentcells.objectives import masked_reconstruction
 
-TOKENS = ("all", "expressed", "rank", "sets")
+TOKENS = *gene_tokens.HOW, "sets"
 TRUNK = (  # what two trunks must share
     "n_genes", "tokens", "n_tokens", "sets", "dim", "n_heads", "depth", "values", "pooling",
 )  # fmt: skip
@@ -69,7 +70,7 @@ class GeneTransformer(CellModel):
         values="piecewise", pooling="mean", dropout=0.1, rate=0.3, label_smoothing=0.0, seed=0, **kwargs,
     ):  # fmt: skip
         super().__init__(n_genes, seed, **kwargs)
-        self.labels = _names(labels)
+        self.labels = None if labels is None else checks.names(labels, "labels")
         self.tokens = checks.choice(tokens, TOKENS, "tokens")
         if (tokens == "sets") != (sets is not None):
             raise ValueError(
@@ -111,8 +112,7 @@ class GeneTransformer(CellModel):
             x = self.masking(x, training=training) if self.masking else x
             return self.head(self.drop(self.trunk(x, training=training), training=training))
         mask = self.masking.mask(x)
-        visible = x * (1.0 - mask)
-        library = ops.sum(visible, axis=-1, keepdims=True) / (1.0 - self.rate)
+        visible, library = self.masking.hide(x, mask)
         z = self.drop(self.trunk(visible, training=training), training=training)
         return {"mask": mask, **self.head(z, library)}
 
@@ -126,8 +126,7 @@ class GeneTransformer(CellModel):
             target = ops.one_hot(ops.cast(y, "int32"), len(self.labels))
             share = self.label_smoothing
             loss = -ops.sum(((1.0 - share) * target + share / len(self.labels)) * log_probability, axis=-1)
-        weighted = loss if sample_weight is None else loss * ops.cast(sample_weight, loss.dtype)
-        return ops.mean(weighted) + sum(self.losses)
+        return self._mean_loss(loss, sample_weight)
 
     def prepare(self, x):
         if self.started.value:
@@ -238,7 +237,7 @@ class GeneTransformer(CellModel):
         return in_batches(self.trunk, self.check(x), batch_size=batch_size)
 
     def logits(self, x):
-        """The logits (cells, labels) of counts (cells, genes), tensors: what a gradient is taken of."""
+        """The logits (cells, labels) of counts (cells, genes), tensors."""
         return self.head(self.trunk(x))
 
     def predict_labels(self, x, threshold=0.0, batch_size=256) -> dict:
@@ -324,19 +323,6 @@ class GeneTransformer(CellModel):
         maps = in_batches(self.maps, x, batch_size=32)
         return {**maps, "attention": np.stack(maps["attention"], axis=1)}
 
-    def build(self, input_shape=None):
-        """Nothing to do: the networks are built with the model."""
-
     def get_config(self):
         keys = *TRUNK, "labels", "dropout", "rate", "label_smoothing", "seed"
         return {**super().get_config(), **{key: getattr(self, key) for key in keys}}
-
-
-def _names(labels):
-    """The labels as a list of strings, in their order."""
-    if labels is None:
-        return None
-    names = [str(name) for name in labels]
-    if len(names) < 2 or len(set(names)) < len(names):
-        raise ValueError(f"labels must be two different names or more, got {names}")
-    return names

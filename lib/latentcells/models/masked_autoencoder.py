@@ -5,8 +5,8 @@ import numpy as np
 from keras import ops
 
 from latentcells import likelihoods
+from latentcells.batching import in_batches
 from latentcells.layers import GeneMasking
-from latentcells.models.base import in_batches
 from latentcells.models.embedding import EmbeddingModel
 from latentcells.objectives import masked_reconstruction
 
@@ -66,8 +66,7 @@ class MaskedAutoencoder(EmbeddingModel):
         return {"mask": mask, **self._predict(x, mask, training)}
 
     def _predict(self, x, mask, training=False):
-        visible = ops.cast(x, "float32") * (1.0 - mask)
-        library = ops.sum(visible, axis=-1, keepdims=True) / (1.0 - self.rate)
+        visible, library = self.masking.hide(x, mask)
         z = self.encoder(visible, training=training)
         return self.decoder({"z": z, "library": library}, training=training)
 

@@ -5,8 +5,8 @@ import numpy as np
 from keras import ops
 
 from latentcells import checks, likelihoods
+from latentcells.batching import in_batches
 from latentcells.layers import Sampling
-from latentcells.models.base import in_batches
 from latentcells.models.embedding import EmbeddingModel
 from latentcells.objectives import kl_to_standard_normal
 
