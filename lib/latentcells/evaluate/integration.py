@@ -6,10 +6,10 @@ import warnings
 import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
-from sklearn.neighbors import NearestNeighbors
 
 from latentcells import checks
 from latentcells.evaluate.arrays import embedding
+from latentcells.evaluate.neighbours import ExactNeighbours
 from latentcells.preprocess.arrays import column, inputs
 
 BIO = "isolated_labels", "kmeans_nmi", "kmeans_ari", "silhouette_label", "clisi"
@@ -65,7 +65,8 @@ def _scores(z, before, batch, label):
     from scib_metrics.nearest_neighbors import NeighborsResults
 
     logging.getLogger("scib_metrics").setLevel(logging.WARNING)  # it reports the types that it leaves out
-    distances, indices = NearestNeighbors(n_neighbors=NEIGHBOURS, algorithm="brute").fit(z).kneighbors(z)
+    graph = ExactNeighbours(NEIGHBOURS - 1).fit_transform(z)  # and each cell itself
+    indices, distances = (part.reshape(len(z), NEIGHBOURS) for part in (graph.indices, graph.data))
     near = NeighborsResults(indices=indices, distances=distances)
     clusters = scib_metrics.nmi_ari_cluster_labels_kmeans(z, label)
     return {
