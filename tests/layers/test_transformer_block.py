@@ -25,9 +25,9 @@ def of(layer, *args, **kwargs):
     return keras.tree.map_structure(keras.ops.convert_to_numpy, layer(*args, **kwargs))
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.2])
-def test_bears_what_every_layer_must(dropout, tmp_path):
-    config = {"dim": 8, "n_heads": 2, "hidden": 12, "dropout": dropout, "seed": 3}
+@pytest.mark.parametrize(("dropout", "drop_path"), [(0.0, 0.0), (0.2, 0.0), (0.0, 0.2)])
+def test_bears_what_every_layer_must(dropout, drop_path, tmp_path):
+    config = {"dim": 8, "n_heads": 2, "hidden": 12, "dropout": dropout, "drop_path": drop_path, "seed": 3}
     run_layer_test(TransformerBlock, config, (T, MASK), tmp_path)
 
 
@@ -138,6 +138,24 @@ def test_dropout_acts_on_both_branches_in_training_only():
     np.testing.assert_array_equal(of(all_lost, T, MASK, training=True), T)
 
 
+def test_a_left_out_branch_is_left_out_for_the_whole_cell():
+    """Half of the cells keep their tokens as they were; in the mean over cells the branches keep their size."""
+    layer, t = block(drop_path=0.5), np.repeat(T[:1], 2000, axis=0)
+    for weight in (layer.contract.kernel, layer.contract.bias):  # leave the branch of the attention alone
+        weight.assign(0.0 * weight)
+    branch = of(layer, t) - t
+    dropped = of(layer, t, training=True) - t
+    left_out = (np.abs(dropped) < 1e-6).all(axis=(1, 2))
+    assert abs(left_out.mean() - 0.5) < 0.06
+    np.testing.assert_allclose(dropped[~left_out], 2 * branch[~left_out], atol=1e-4)
+
+
+def test_the_branches_are_left_out_apart():
+    layer = block(drop_path=0.5)
+    moved = np.abs(of(layer, np.repeat(T[:1], 2000, axis=0), training=True) - T[:1]).sum(axis=(1, 2))
+    assert len(np.unique(moved.round(2))) == 4, "none, the attention, the network, both"
+
+
 def test_the_seed_gives_the_weights():
     one, two, other = (TransformerBlock(8, seed=seed) for seed in (1, 1, 2))
     outputs = [of(layer, T) for layer in (one, two, other)]
@@ -155,6 +173,7 @@ def test_the_seed_gives_the_weights():
         ({"dim": 8.0}, TypeError, "^dim must be an integer, got 8.0"),
         ({"hidden": 0}, ValueError, "^hidden must be at least 1, got 0"),
         ({"dropout": 1.0}, ValueError, "^dropout must be at least 0 and less than 1, got 1.0"),
+        ({"drop_path": 1.0}, ValueError, "^drop_path must be at least 0 and less than 1, got 1.0"),
     ],
 )
 def test_a_setting_is_refused(keywords, kind, message):

@@ -46,6 +46,30 @@ def test_z_does_not_depend_on_the_depth(typed):
     np.testing.assert_allclose(model.encode(3 * typed["new x"]), model.encode(typed["new x"]), atol=1e-4)
 
 
+@pytest.mark.parametrize("target_sum", [300.0, 1e4])
+def test_counts_are_scaled_to_the_target_sum(target_sum, typed):
+    """Also where the mean of each gene is taken that the ranks are relative to."""
+    x = typed["x"]
+    model = transformer(TYPES, target_sum=target_sum)
+    one_step(model, x, typed["y"])
+    expected = np.log1p(target_sum * x / x.sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(model.log1p(x)), expected, rtol=1e-5)
+    mean = keras.ops.convert_to_numpy(model.trunk.get_layer("tokens").mean)
+    np.testing.assert_allclose(mean, expected.mean(axis=0), rtol=1e-5)
+
+
+def test_without_blocks_the_tokens_are_pooled_as_they_are(typed):
+    model, x = transformer(tokens="all", n_tokens=None, depth=0, values="linear"), typed["new x"][:5]
+    which, (shift, slope) = (model.trunk.get_layer(name).get_weights()[0] for name in ("genes", "values"))
+    log1p = np.log1p(1e4 * x / x.sum(axis=1, keepdims=True))
+    token = which + shift + log1p[..., None] * slope
+    normed = (token - token.mean(-1, keepdims=True)) / np.sqrt(token.var(-1, keepdims=True) + 1e-5)
+    np.testing.assert_allclose(model.encode(x), normed.mean(axis=1), atol=1e-4)
+    for call in (model.attention, model.attention_maps):
+        with pytest.raises(ValueError, match=r"^depth=0 leaves no block, and no attention: build"):
+            call(x)
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("labels", [None, TYPES])
 def test_half_precision(policy, labels, typed):

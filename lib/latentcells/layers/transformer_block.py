@@ -26,6 +26,8 @@ class TransformerBlock(keras.layers.Layer):
         n_heads: H, must divide ``dim``.
         hidden: units of the two-layer network; 2 × ``dim`` by default.
         dropout: share of the entries that each branch loses in a training step.
+        drop_path: share of the cells for which a branch is left out of a training step, and only the shortcut is
+            there (stochastic depth: Huang et al. 2016, arXiv:1603.09382).
         seed: whole number.
 
     Call arguments:
@@ -39,7 +41,7 @@ class TransformerBlock(keras.layers.Layer):
         axis asks, the last one is read and sums to 1.
 
     Raises:
-        ValueError: where ``n_heads`` does not divide ``dim``, for a dropout outside [0, 1).
+        ValueError: where ``n_heads`` does not divide ``dim``, for a dropout or a drop_path outside [0, 1).
 
     Example:
         >>> import numpy as np
@@ -50,7 +52,7 @@ class TransformerBlock(keras.layers.Layer):
         (True, (2, 2, 5, 5))
     """
 
-    def __init__(self, dim, n_heads=4, hidden=None, dropout=0.0, seed=0, **kwargs):
+    def __init__(self, dim, n_heads=4, hidden=None, dropout=0.0, drop_path=0.0, seed=0, **kwargs):
         super().__init__(**kwargs)
         self.dim = checks.at_least(dim, 1, "dim")
         self.n_heads = checks.at_least(n_heads, 1, "n_heads")
@@ -59,17 +61,17 @@ class TransformerBlock(keras.layers.Layer):
             raise ValueError(f"n_heads={n_heads} does not divide dim={dim}: choose from {possible}")
         self.hidden = 2 * dim if hidden is None else checks.at_least(hidden, 1, "hidden")
         self.dropout = checks.share(dropout, "dropout", zero=True)
+        self.drop_path = checks.share(drop_path, "drop_path", zero=True)
         self.seed = seed
-        seeds = iter(np.random.SeedSequence(seed).generate_state(6).tolist())
+        seeds = iter(np.random.SeedSequence(seed).generate_state(8).tolist())
         self.norm_attention = self._norm("norm_attention")
         self.norm_mlp = self._norm("norm_mlp")
         self.qkv = self._dense(3 * self.dim, seeds, "qkv")
         self.out = self._dense(self.dim, seeds, "out")
         self.expand = self._dense(self.hidden, seeds, "expand")
         self.contract = self._dense(self.dim, seeds, "contract")
-        self.drop = [
-            keras.layers.Dropout(self.dropout, seed=next(seeds), dtype=self.dtype_policy) for _ in range(2)
-        ]
+        self.drop = [self._dropout(self.dropout, seeds) for _ in range(2)]
+        self.drop_branch = [self._dropout(self.drop_path, seeds, (None, 1, 1)) for _ in range(2)]
 
     def _norm(self, name):
         return keras.layers.LayerNormalization(epsilon=1e-5, name=name, dtype=self.dtype_policy)
@@ -78,6 +80,9 @@ class TransformerBlock(keras.layers.Layer):
         start = keras.initializers.GlorotUniform(seed=next(seeds))
         return keras.layers.Dense(units, kernel_initializer=start, name=name, dtype=self.dtype_policy)
 
+    def _dropout(self, rate, seeds, noise_shape=None):
+        return keras.layers.Dropout(rate, noise_shape, seed=next(seeds), dtype=self.dtype_policy)
+
     def build(self, t_shape):
         for layer in (self.norm_attention, self.norm_mlp, self.qkv, self.out, self.expand):
             layer.build(t_shape)
@@ -85,10 +90,14 @@ class TransformerBlock(keras.layers.Layer):
 
     def call(self, t, padding_mask=None, training=False, return_attention=False):
         read, attention = self._attend(self.norm_attention(t), padding_mask)
-        t = t + self.drop[0](read, training=training)
+        t = t + self._leave_out(0, read, training)
         thought = self.contract(ops.gelu(self.expand(self.norm_mlp(t)), approximate=True))
-        t = t + self.drop[1](thought, training=training)
+        t = t + self._leave_out(1, thought, training)
         return (t, attention) if return_attention else t
+
+    def _leave_out(self, branch, t, training):
+        """What a training step keeps of a branch: some of its entries, for some of the cells."""
+        return self.drop_branch[branch](self.drop[branch](t, training=training), training=training)
 
     def _attend(self, t, padding_mask):
         """What each token reads, (cells, tokens, dim), and A."""
@@ -105,7 +114,7 @@ class TransformerBlock(keras.layers.Layer):
         return (out, maps) if return_attention else out
 
     def get_config(self):
-        keys = "dim", "n_heads", "hidden", "dropout", "seed"
+        keys = "dim", "n_heads", "hidden", "dropout", "drop_path", "seed"
         return {**super().get_config(), **{key: getattr(self, key) for key in keys}}
 
 

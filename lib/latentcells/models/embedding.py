@@ -11,10 +11,10 @@ from latentcells.likelihoods import NegativeBinomial
 from latentcells.models.base import CellModel
 
 
-def log_cp10k(counts):
-    """log1p of counts per ten thousand of each cell's own total, (cells, genes): depth drops out."""
+def log_share(counts, target_sum=1e4):
+    """log1p of counts scaled to ``target_sum`` in each cell, (cells, genes): depth drops out."""
     total = ops.sum(counts, axis=-1, keepdims=True)
-    return ops.log1p(1e4 * counts / ops.maximum(total, 1.0))
+    return ops.log1p(target_sum * counts / ops.maximum(total, 1.0))
 
 
 class EmbeddingModel(CellModel):
@@ -83,7 +83,7 @@ class EmbeddingModel(CellModel):
     def _encoder(self, seeds):
         """Counts (cells, genes) -> z (cells, latent_dim)."""
         x = keras.Input((self.n_genes,), name="x")
-        tensor = self._hidden(log_cp10k(x), self.hidden, seeds, self._normalized)
+        tensor = self._hidden(log_share(x), self.hidden, seeds, self._normalized)
         return keras.Model(
             x, self._dense(tensor, self.latent_dim, seeds, name="z", dtype="float32"), name="encoder"
         )

@@ -9,13 +9,13 @@ from latentcells import checks, likelihoods
 from latentcells.batching import in_batches
 from latentcells.layers import GeneMasking, expression_embedding, gene_tokens, token_pooling
 from latentcells.models.base import CellModel
-from latentcells.models.embedding import log_cp10k
+from latentcells.models.embedding import log_share
 from latentcells.models.gene_trunk import trunk
 from latentcells.objectives import masked_reconstruction
 
 TOKENS = *gene_tokens.HOW, "sets"
 TRUNK = (  # what two trunks must share
-    "n_genes", "tokens", "n_tokens", "sets", "dim", "n_heads", "depth", "values", "pooling",
+    "n_genes", "tokens", "n_tokens", "sets", "dim", "n_heads", "depth", "values", "pooling", "target_sum",
 )  # fmt: skip
 UNASSIGNED = "unassigned"
 
@@ -42,10 +42,13 @@ class GeneTransformer(CellModel):
         sets: for ``"sets"``: the numbers of the genes of each set.
         dim: d, entries of a token and of z.
         n_heads: heads of each block.
-        depth: blocks.
+        depth: blocks; 0 pools the tokens as they are, which leaves all but a linear model.
         values: ``"linear"``, ``"binned"`` or ``"piecewise"``, see `ExpressionEmbedding`.
         pooling: ``"mean"``, ``"cls"`` or ``"attention"``, see `TokenPooling`.
+        target_sum: the total to which the counts of a cell are scaled before log1p. A value near the median total
+            of the training cells keeps a single molecule of a typical cell near log1p(1).
         dropout: share of the entries that each branch of a block, and z, lose in a training step.
+        drop_path: share of the cells for which a branch of a block is left out, see `TransformerBlock`.
         rate: the share of the genes that a training step hides; 0 hides none, for labels only.
         label_smoothing: in [0, 1).
         seed: whole number; of the weights, of the masks and of the order of the cells in `fit`.
@@ -67,7 +70,8 @@ class GeneTransformer(CellModel):
 
     def __init__(
         self, n_genes, labels=None, tokens="rank", n_tokens=None, sets=None, dim=64, n_heads=4, depth=2,
-        values="piecewise", pooling="mean", dropout=0.1, rate=0.3, label_smoothing=0.0, seed=0, **kwargs,
+        values="piecewise", pooling="mean", target_sum=1e4, dropout=0.1, drop_path=0.0, rate=0.3,
+        label_smoothing=0.0, seed=0, **kwargs,
     ):  # fmt: skip
         super().__init__(n_genes, seed, **kwargs)
         self.labels = None if labels is None else checks.names(labels, "labels")
@@ -81,16 +85,19 @@ class GeneTransformer(CellModel):
         if n_tokens is None and tokens in ("expressed", "rank"):
             n_tokens = min(128, self.n_genes)
         self.n_tokens, self.dim, self.n_heads = n_tokens, checks.at_least(dim, 1, "dim"), n_heads
-        self.depth = checks.at_least(depth, 1, "depth")
+        self.depth = checks.at_least(depth, 0, "depth")
         self.values = checks.choice(values, expression_embedding.KINDS, "values")
         self.pooling = checks.choice(pooling, token_pooling.KINDS, "pooling")
+        self.target_sum = checks.positive(target_sum, "target_sum")
         self.dropout = checks.share(dropout, "dropout", zero=True)
+        self.drop_path = checks.share(drop_path, "drop_path", zero=True)
         self.rate = checks.share(rate, "rate", zero=self.labels is not None)
         self.label_smoothing = checks.share(label_smoothing, "label_smoothing", zero=True)
         seeds = iter(np.random.SeedSequence(self.seed).generate_state(self.depth + 6).tolist())
         self.masking = GeneMasking(self.rate, seed=next(seeds)) if self.rate else None
         self.trunk, self.maps = trunk(
-            self.n_genes, tokens, n_tokens, sets, dim, n_heads, self.depth, values, pooling, self.dropout, seeds
+            self.n_genes, tokens, n_tokens, sets, dim, n_heads, self.depth, values, pooling, self.target_sum,
+            {"dropout": self.dropout, "drop_path": self.drop_path}, seeds,
         )  # fmt: skip
         self.sets = self.trunk.get_layer("tokens").members if tokens == "sets" else None
         self.drop = keras.layers.Dropout(self.dropout, seed=next(seeds), dtype="float32")
@@ -132,10 +139,14 @@ class GeneTransformer(CellModel):
         if self.started.value:
             return
         if self.tokens != "sets":
-            self.trunk.get_layer("tokens").adapt(in_batches(log_cp10k, x, batch_size=512))
+            self.trunk.get_layer("tokens").adapt(in_batches(self.log1p, x, batch_size=512))
         if self.labels is None:
             self.head.start_at(x)
         self.started.assign(1.0)
+
+    def log1p(self, x):
+        """The values that tokens are made of, (cells, genes), of counts (cells, genes), tensors."""
+        return log_share(x, self.target_sum)
 
     def start_from(self, pretrained):
         """Take over the trunk of a model that has learned without labels, or with others.
@@ -284,9 +295,9 @@ class GeneTransformer(CellModel):
             cell gets.
 
         Raises:
-            ValueError: for data that are no counts.
+            ValueError: for data that are no counts, and for a model without blocks.
         """
-        return in_batches(self._attention, self.check(x), batch_size=batch_size)
+        return in_batches(self._attention, self._check_attention(x), batch_size=batch_size)
 
     def _attention(self, x):
         maps = self.maps(x)
@@ -294,7 +305,7 @@ class GeneTransformer(CellModel):
         read = ops.mean(ops.stack([ops.mean(a, axis=1) for a in maps["attention"]]), axis=0)
         got = ops.einsum("bs,bst->bt", asks, read) / ops.sum(asks, axis=-1, keepdims=True)
         got = got[:, 1:] if self.pooling == "cls" else got
-        if "gene" not in maps:
+        if self.tokens in ("all", "sets"):
             return got
         there = asks[:, 1:] if self.pooling == "cls" else asks
         return ops.einsum("bt,btg->bg", got * there, ops.one_hot(maps["gene"], self.n_genes))
@@ -310,9 +321,10 @@ class GeneTransformer(CellModel):
             genes; a token for the cell comes first in the first two.
 
         Raises:
+            ValueError: as `attention`.
             MemoryError: where the maps need more memory than is free.
         """
-        x = self.check(x)
+        x = self._check_attention(x)
         cells, tokens = len(x), self.maps.output["mask"].shape[1]
         needed, free = 4 * cells * self.depth * self.n_heads * tokens**2, psutil.virtual_memory().available
         if 3 * needed > free:  # the maps of the blocks, and their stack
@@ -323,6 +335,13 @@ class GeneTransformer(CellModel):
         maps = in_batches(self.maps, x, batch_size=32)
         return {**maps, "attention": np.stack(maps["attention"], axis=1)}
 
+    def _check_attention(self, x):
+        if not self.depth:
+            raise ValueError(
+                "depth=0 leaves no block, and no attention: build the model with depth=1 or more"
+            )
+        return self.check(x)
+
     def get_config(self):
-        keys = *TRUNK, "labels", "dropout", "rate", "label_smoothing", "seed"
+        keys = *TRUNK, "labels", "dropout", "drop_path", "rate", "label_smoothing", "seed"
         return {**super().get_config(), **{key: getattr(self, key) for key in keys}}

@@ -11,15 +11,18 @@ from latentcells.layers import (
     TokenPooling,
     TransformerBlock,
 )  # fmt: skip
-from latentcells.models.embedding import log_cp10k
+from latentcells.models.embedding import log_share
 
 HIGH = {"rank": 1.0, "all": 8.0, "expressed": 8.0}  # the last knot of the values: a share, or log1p
 
 
-def trunk(n_genes, tokens, n_tokens, sets, dim, n_heads, depth, values, pooling, dropout, seeds):
+def trunk(
+    n_genes, tokens, n_tokens, sets, dim, n_heads, depth, values, pooling, target_sum, regularise, seeds
+):  # fmt: skip
     """Two functional models that share their layers; the arguments are those of `GeneTransformer`.
 
     Args:
+        regularise: ``dropout`` and ``drop_path`` of the blocks, a dictionary.
         seeds: an iterator over whole numbers.
 
     Returns:
@@ -28,7 +31,7 @@ def trunk(n_genes, tokens, n_tokens, sets, dim, n_heads, depth, values, pooling,
         one more for ``attention`` and ``mask``.
     """
     counts = keras.Input((n_genes,), name="counts")
-    log1p = log_cp10k(counts)
+    log1p = log_share(counts, target_sum)
     maps = {}
     if tokens == "sets":
         t = GeneSetTokens(sets, dim, seed=next(seeds), name="tokens")(log1p)
@@ -43,7 +46,7 @@ def trunk(n_genes, tokens, n_tokens, sets, dim, n_heads, depth, values, pooling,
         t, mask = CellToken(next(seeds), name="cell")(t, mask)
     maps |= {"mask": mask, "attention": []}
     for i in range(depth):
-        block = TransformerBlock(dim, n_heads, dropout=dropout, seed=next(seeds), name=f"block_{i}")
+        block = TransformerBlock(dim, n_heads, **regularise, seed=next(seeds), name=f"block_{i}")
         t, attention = block(t, padding_mask=mask, return_attention=True)
         maps["attention"].append(attention)
     t = keras.layers.LayerNormalization(epsilon=1e-5, name="norm", dtype="float32")(t)
