@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from latentcells.evaluate import calibration
+from tests.helpers import refused
+
+NAMES = ["B", "NK", "T"]
+
+
+def test_by_hand():
+    """Two cells of confidence 0.6, one right; two of 0.9, both right: (2/4) 0.1 + (2/4) 0.1."""
+    probability = [[0.6, 0.4, 0.0], [0.6, 0.0, 0.4], [0.1, 0.9, 0.0], [0.0, 0.1, 0.9]]
+    found = calibration(probability, ["B", "T", "NK", "T"], NAMES)
+    assert found["calibration_error"] == pytest.approx(0.1)
+    assert found["log_loss"] == pytest.approx(-np.log([0.6, 0.4, 0.9, 0.9]).mean())
+    assert found["bins"]["cells"].tolist() == [2, 2]
+    np.testing.assert_allclose(found["bins"][["confidence", "right"]], [[0.6, 0.5], [0.9, 1.0]])
+
+
+def test_labels_drawn_from_the_probabilities_are_calibrated_and_sharper_ones_are_not():
+    rng = np.random.default_rng(0)
+    probability = rng.dirichlet(np.ones(3), size=20_000)
+    label = np.array(NAMES)[(probability.cumsum(axis=1) < rng.uniform(size=(20_000, 1))).sum(axis=1)]
+    honest = calibration(probability, label, NAMES)
+    sharper = probability**3 / (probability**3).sum(axis=1, keepdims=True)
+    proud = calibration(sharper, label, NAMES)
+    assert honest["calibration_error"] < 0.01 < 0.1 < proud["calibration_error"]
+    assert honest["log_loss"] < proud["log_loss"]
+
+
+def test_all_confidence_in_one_bin_and_a_certain_cell():
+    found = calibration([[1.0, 0.0], [1.0, 0.0]], ["B", "T"], ["B", "T"], n_bins=1)
+    assert found["calibration_error"] == 0.5
+    assert np.isfinite(found["log_loss"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"probability": [[0.5, 0.5]]}, r"^probability must have the shape \(cells, 3\), got \(1, 2\)"),
+        ({"probability": [[2.0, 1.0, 0.5]]}, "in cell 0: pass probabilities, not logits$"),
+        ({"probability": [[1.5, -0.5, 0.0]]}, "in cell 0: pass probabilities, not logits$"),
+        ({"probability": [[np.nan, 0.5, 0.5]]}, "^probability must be finite"),
+        ({"label": ["A"]}, "^label='A' is unknown: choose from 'B', 'NK', 'T'"),
+        ({"label": ["B", "T"]}, "^label has shape"),
+        ({"names": ["B", "B", "T"]}, "^names must be two different names or more"),
+        ({"n_bins": 0}, "^n_bins must be at least 1, got 0"),
+    ],
+)
+def test_bad_input_is_refused(change, message):
+    good = {"probability": [[0.5, 0.3, 0.2]], "label": ["B"], "names": NAMES}
+    refused(lambda: calibration(**{**good, **change}), message)
