@@ -2,11 +2,12 @@
 
 X and ``layers["counts"]`` hold integer counts (cells, genes), ``obs["label"]`` and ``obs["batch"]`` are
 categorical, ``uns["source"]`` has name, citation, doi, licence, url and note, and ``var_names`` are unique
-gene symbols. Raw files are kept in the folder that ``LATENTCELLS_DATA`` names;
-``LATENTCELLS_OFFLINE=1`` forbids downloads.
+gene symbols. ``BLOOD_TYPES`` maps the labels of the blood data sets to common words. Raw files are kept in the
+folder that ``LATENTCELLS_DATA`` names; ``LATENTCELLS_OFFLINE=1`` forbids downloads.
 """
 
 from ._fetch import DataUnavailable
+from .blood_types import BLOOD_TYPES
 from .cell_mixture import cell_mixture
 from .kang import kang
 from .load import load, names
@@ -18,6 +19,7 @@ from .rna_mixture import rna_mixture
 from .simulate import simulate
 
 __all__ = [
+    "BLOOD_TYPES",
     "DataUnavailable",
     "cell_mixture",
     "kang",

@@ -1,0 +1,250 @@
+"""Chapter 6: the gene Transformer as an annotator, beside logistic regression, in three settings.
+
+Within a study: five folds of `pbmc_facs`. Across studies: trained on all of its cells, tested on `pbmc3k` and on the
+control cells of `kang`. With few labels: the splits of chapter 4, with and without a training on hidden counts first.
+Genes, modules and the scale of the input come from the training cells. The sizes of the network and its training were
+chosen on cells of `pbmc_facs` that were held out of the training cells of two splits; the test cells had no say.
+"""
+
+from dataclasses import dataclass
+from functools import cache, partial
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, f1_score
+from sklearn.model_selection import StratifiedKFold
+
+import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
+from benchmarks.records import row
+from benchmarks.vae import SEEDS, over_seeds
+
+import keras  # isort: skip
+
+N_GENES, MODULES, BATCH_SIZE, STEPS, LEARNING_RATE = 2000, 32, 64, 1500, 1e-3
+NETWORK = {"tokens": "sets", "dim": 32, "depth": 1, "dropout": 0.2, "drop_path": 0.8, "rate": 0.0}
+PRETRAINING = {"rate": 0.3, "drop_path": 0.0, "dropout": 0.1}
+PRETRAINING_STEPS, LABELLED_STEPS = 1000, 300
+PER_TYPE = {"10 per type": 10, "50 per type": 50, "all labels": None}
+SHARED = ("B", "CD4 T", "CD8 T", "NK", "monocyte")
+UNITS = {"log_loss": "nats"}
+
+
+@dataclass
+class Task:
+    """Counts and log1p values (cells, genes) of training and test cells, the labels, and what networks are built of."""
+
+    counts: np.ndarray
+    log1p: np.ndarray
+    label: np.ndarray
+    test_counts: np.ndarray
+    test_log1p: np.ndarray
+    modules: list
+
+    @property
+    def names(self):
+        return sorted(set(self.label))
+
+    @property
+    def scale(self):
+        """The median total of the chosen genes in the training cells."""
+        return float(np.median(self.counts.sum(axis=1)))
+
+    def scaled(self, counts):
+        """log1p of the shares of the chosen genes, times the scale."""
+        return np.log1p(self.scale * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+
+
+def task(train, test):
+    """The genes and the modules are chosen on ``train``."""
+    library = lc.preprocess.LibrarySize().fit(train)
+    genes = lc.preprocess.HighlyVariableGenes(N_GENES, "pearson_residuals").fit(train)
+    train, test = (genes.transform(library.transform(cells)) for cells in (train, test))
+    modules = lc.preprocess.GeneModules(MODULES).fit(train).labels_
+    return Task(
+        *(lc.inputs(train, layer=layer) for layer in ("counts", None)),
+        train.obs["label"].astype(str).to_numpy(),
+        *(lc.inputs(test, layer=layer) for layer in ("counts", None)),
+        [np.flatnonzero(modules == module).tolist() for module in range(modules.max() + 1)],
+    )
+
+
+def logistic_regression(task, seed, scaled=False):
+    """Probabilities (test cells, names)."""
+    train, test = (
+        (task.scaled(task.counts), task.scaled(task.test_counts)) if scaled else (task.log1p, task.test_log1p)
+    )
+    return LogisticRegression(max_iter=1000).fit(train, task.label).predict_proba(test)
+
+
+def network(task, seed, labels=True, **changes):
+    """A gene Transformer for the task, not yet trained."""
+    keywords = {**NETWORK, "sets": task.modules, "target_sum": task.scale, "seed": seed, **changes}
+    return lc.models.GeneTransformer(task.counts.shape[1], task.names if labels else None, **keywords)
+
+
+def trained(model, x, y=None, steps=STEPS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE):
+    """The model after about ``steps`` training steps; with labels each type has the same weight in all."""
+    model.compile(keras.optimizers.Adam(learning_rate))
+    epochs = max(1, round(steps * batch_size / max(len(x), batch_size)))
+    weight = None if y is None else "balanced"
+    model.fit(x, y, batch_size=batch_size, epochs=epochs, class_weight=weight, verbose=0)
+    return model
+
+
+def transformer(task, seed, **changes):
+    """Probabilities (test cells, names)."""
+    model = trained(network(task, seed, **changes), task.counts, task.label)
+    return model.predict_labels(task.test_counts)["probability"]
+
+
+METHODS = {
+    "logistic regression": logistic_regression,
+    "logistic regression, scaled to the median": partial(logistic_regression, scaled=True),
+    "Transformer without blocks": partial(transformer, depth=0),
+    "gene Transformer": transformer,
+    "gene Transformer, no branch left out": partial(transformer, drop_path=0.0),
+}
+
+
+@cache
+def fold(number):
+    """A fifth of the cells is for the test: the task, and the true labels of the test cells."""
+    facs = lc.datasets.pbmc_facs()
+    folds = StratifiedKFold(5, shuffle=True, random_state=0).split(facs.obs_names, facs.obs["label"])
+    inside, outside = list(folds)[number]
+    return task(facs[inside].copy(), facs[outside].copy()), facs.obs["label"].astype(str).to_numpy()[outside]
+
+
+def within(method, number):
+    """Scores of one fold."""
+    cells, label = fold(number)
+    probability = method(cells, number)
+    guess = np.array(cells.names)[probability.argmax(axis=1)]
+    found = lc.evaluate.calibration(probability, label, cells.names)
+    return {
+        "macro_f1": f1_score(label, guess, average="macro"),
+        "accuracy": accuracy_score(label, guess),
+        "calibration_error": found["calibration_error"],
+        "log_loss": found["log_loss"],
+    }
+
+
+@cache
+def studies():
+    """All cells of `pbmc_facs` as training cells, those of the two other studies as test cells; names of the others."""
+    facs, others = lc.datasets.pbmc_facs(), {"pbmc3k": lc.datasets.pbmc3k(), "kang": lc.datasets.kang()}
+    others["kang"] = others["kang"][others["kang"].obs["batch"] == "control"]
+    common = facs.var_names[
+        np.all([facs.var_names.isin(cells.var_names) for cells in others.values()], axis=0)
+    ]
+    cells = {name: task(facs[:, common].copy(), other[:, common].copy()) for name, other in others.items()}
+    words = {
+        name: other.obs["label"].astype(str).map(lc.datasets.BLOOD_TYPES[name]).to_numpy()
+        for name, other in others.items()
+    }
+    return cells, words
+
+
+def in_common_words(probability, names):
+    """Probabilities (cells, words) from those of the ten types (cells, names), and the words."""
+    words = [lc.datasets.BLOOD_TYPES["pbmc_facs"][name] for name in names]
+    seen = sorted(set(words))
+    return np.stack(
+        [probability[:, [w == word for w in words]].sum(axis=1) for word in seen], axis=1
+    ), np.array(seen)
+
+
+def across(method, seed):
+    """Scores of the five shared types, and how sure the method is of cells of types that it has never seen."""
+    cells, words = studies()
+    found = {}
+    for name, study in cells.items():
+        probability, seen = in_common_words(method(study, seed), study.names)
+        shared, guess = np.isin(words[name], SHARED), seen[probability.argmax(axis=1)]
+        found[name] = {
+            "macro_f1": f1_score(words[name][shared], guess[shared], average="macro", labels=SHARED),
+            "accuracy": accuracy_score(words[name][shared], guess[shared]),
+            "confidence[shared types]": probability.max(axis=1)[shared].mean(),
+            "confidence[types not in training]": probability.max(axis=1)[
+                ~np.isin(words[name], [*SHARED, "T, CD4 or CD8"])
+            ].mean(),
+        }
+    return found
+
+
+@cache
+def split(seed):
+    """A fifth of the cells is for the test, as in chapter 4: the task, all labels, and which cells are for the test."""
+    facs = lc.datasets.pbmc_facs()
+    train, test = lc.preprocess.split(facs, seed=seed)
+    label = np.concatenate([cells.obs["label"].astype(str) for cells in (train, test)])
+    return task(train, test), label, np.arange(len(label)) >= train.n_obs
+
+
+@cache
+def pretrained(seed):
+    """A Transformer that has learned from hidden counts of the training cells of a split."""
+    cells, _, _ = split(seed)
+    model = network(cells, seed, labels=False, **PRETRAINING)
+    return trained(model, cells.counts, steps=PRETRAINING_STEPS, batch_size=128, learning_rate=2e-3)
+
+
+def probed(values, seed, standardise=False):
+    """Macro-F1 of a linear probe of ``values(task, seed)``, a function from counts and log1p to numbers of a cell."""
+    cells, label, test = split(seed)
+    of = values(cells, seed)
+    z = np.concatenate([of(cells.counts, cells.log1p), of(cells.test_counts, cells.test_log1p)])
+    return {
+        f"macro_f1[{setting}]": lc.evaluate.few_labels(
+            z, label, test, number, standardise=standardise, seed=seed
+        )["probe_macro_f1"]
+        for setting, number in PER_TYPE.items()
+    }
+
+
+def tuned(start, seed):
+    """Macro-F1 of the network trained on few labels, from nothing or from what it learned without labels."""
+    cells, label, test = split(seed)
+    found = {}
+    for setting, number in PER_TYPE.items():
+        drawn = lc.evaluate.draw_labels(label, test, number, seed)
+        model = network(cells, seed)
+        if start:
+            model.start_from(pretrained(seed))
+        steps = STEPS if number is None else LABELLED_STEPS
+        trained(
+            model, cells.counts[drawn], label[drawn], steps=steps, batch_size=32 if number else BATCH_SIZE
+        )
+        guess = model.predict_labels(cells.test_counts)["label"]
+        found[f"macro_f1[{setting}]"] = f1_score(label[test], guess, average="macro")
+    return found
+
+
+FEW = {
+    "logistic regression": partial(probed, lambda cells, seed: lambda counts, log1p: log1p),
+    "logistic regression, scaled to the median": partial(
+        probed, lambda cells, seed: lambda counts, log1p: cells.scaled(counts)
+    ),
+    "gene Transformer": partial(tuned, False),
+    "gene Transformer, pre-trained": partial(tuned, True),
+    "linear probe of the pre-trained Transformer": partial(
+        probed, lambda cells, seed: lambda counts, log1p: pretrained(seed).encode(counts), standardise=True
+    ),
+}
+
+
+def rows():
+    """All rows of ``06_transformer.json``."""
+    found = []
+    for method, predict in METHODS.items():
+        baseline = method.startswith("logistic")
+        found += over_seeds("pbmc_facs", method, partial(within, predict), baseline)
+        scores = [across(predict, seed) for seed in (SEEDS if not baseline else range(1))]
+        for study in scores[0]:
+            for metric in scores[0][study]:
+                found.append(
+                    row(study, method, metric, [score[study][metric] for score in scores], baseline=baseline)
+                )
+    for method, score in FEW.items():
+        found += over_seeds("pbmc_facs", method, score, method.startswith("logistic"))
+    return found
