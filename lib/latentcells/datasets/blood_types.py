@@ -1,21 +1,20 @@
 """What the blood cells of four studies are called, in common words."""
 
-_SORTED = {
+_REFERENCE = {
     "CD19+ B": "B",
     "CD14+ Monocyte": "monocyte",
     "CD34+": "progenitor",
     "CD56+ NK": "NK",
     "CD8+ Cytotoxic T": "CD8 T",
     "CD8+/CD45RA+ Naive Cytotoxic": "CD8 T",
-    "CD4+ T Helper2": "CD4 T",
     "CD4+/CD25 T Reg": "CD4 T",
     "CD4+/CD45RA+/CD25- Naive T": "CD4 T",
     "CD4+/CD45RO+ Memory": "CD4 T",
 }
 
 BLOOD_TYPES = {
-    "pbmc_facs": _SORTED,
-    "pbmc_reference": {**_SORTED, "Dendritic": "dendritic"},
+    "pbmc_facs": {**_REFERENCE, "CD4+ T Helper2": "CD4 T"},
+    "pbmc_reference": {**_REFERENCE, "Dendritic": "dendritic"},
     "pbmc3k": {
         "B cells": "B",
         "CD14+ Monocytes": "monocyte",
