@@ -27,14 +27,7 @@ def of(layer, *args, **kwargs):
 
 @pytest.mark.parametrize(("dropout", "drop_path"), [(0.0, 0.0), (0.2, 0.0), (0.0, 0.2)])
 def test_bears_what_every_layer_must(dropout, drop_path, tmp_path):
-    config = {
-        "dim": 8,
-        "n_heads": 2,
-        "dropout": dropout,
-        "drop_path": drop_path,
-        "zero_start": True,
-        "seed": 3,
-    }
+    config = {"dim": 8, "n_heads": 2, "dropout": dropout, "drop_path": drop_path, "seed": 3}
     run_layer_test(TransformerBlock, config, (T, MASK), tmp_path)
 
 
