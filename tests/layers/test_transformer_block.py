@@ -153,6 +153,7 @@ def test_a_left_out_branch_is_left_out_for_the_whole_cell():
 def test_with_a_zero_start_a_block_starts_as_the_identity_and_learns_both_branches():
     layer = TransformerBlock(8, n_heads=2, zero_start=True)
     np.testing.assert_array_equal(of(layer, T, MASK), T)
+    assert TransformerBlock.from_config(layer.get_config()).zero_start
     model = keras.Sequential([layer])
     model.compile(keras.optimizers.SGD(0.1), "mse")
     model.fit(T, np.ones_like(T), epochs=2, verbose=0)
