@@ -50,11 +50,11 @@ def trained(model, x, batch_size=BATCH_SIZE, steps=STEPS):
     return model
 
 
-def pretrained(build, seed):
+def pretrained(build, seed, **training):
     """z of all cells after a training without labels; ``build`` makes the model."""
     counts, _, _, outside = divided(seed)
-    inside = np.random.default_rng(seed).permutation(np.flatnonzero(~outside))
-    return trained(build(counts.shape[1], seed=seed, **NETWORK), counts[inside]).encode(counts)
+    inside = np.random.default_rng(seed).permutation(np.flatnonzero(~outside))  # the last ones fill no batch
+    return trained(build(counts.shape[1], seed=seed, **NETWORK), counts[inside], **training).encode(counts)
 
 
 def pca(components, seed):
@@ -122,26 +122,23 @@ def classifier(x, codes, seed):
 
 def masking(seed):
     """Hidden counts predicted at several rates of masking, and the neighbours' score of z."""
-    counts, _, label, outside = divided(seed)
+    _, _, label, outside = divided(seed)
     found = {}
     for rate in RATES:
-        model = trained(
-            lc.models.MaskedAutoencoder(counts.shape[1], rate=rate, seed=seed, **NETWORK), counts[~outside]
-        )
-        scores = lc.evaluate.few_labels(model.encode(counts), label, outside, 10, seed=seed)
+        z = pretrained(partial(lc.models.MaskedAutoencoder, rate=rate), seed)
+        scores = lc.evaluate.few_labels(z, label, outside, 10, seed=seed)
         found |= {f"{metric}[rate {rate}]": value for metric, value in scores.items()}
     return found
 
 
 def contrast(setting, values, seed):
     """Few-label scores of z for several temperatures or batch sizes of InfoNCE."""
-    counts, _, label, outside = divided(seed)
+    _, _, label, outside = divided(seed)
     found = {}
     for value in values:
         own = {"temperature": value} if setting == "temperature" else {}
-        model = lc.models.ContrastiveEncoder(counts.shape[1], seed=seed, **own, **NETWORK)
         size = value if setting == "batch size" else BATCH_SIZE
-        z = trained(model, counts[~outside], batch_size=size).encode(counts)
+        z = pretrained(partial(lc.models.ContrastiveEncoder, **own), seed, batch_size=size)
         scores = lc.evaluate.few_labels(z, label, outside, 10, seed=seed)
         spread = {name: float(v) for name, v in lc.objectives.embedding_spread(z[outside]).items()}
         found |= {f"{metric}[{setting} {value}]": v for metric, v in (scores | spread).items()}
