@@ -25,6 +25,10 @@ REGULARISED = {"dropout": 0.2, "drop_path": 0.8, "zero_start": True}
 NETWORK = {"tokens": "sets", "dim": 32, "depth": 1, "rate": 0.0, **REGULARISED}
 PRETRAINING = {"rate": 0.3, "dropout": 0.1, "drop_path": 0.0}
 PRETRAINING_STEPS, LABELLED_STEPS = 1000, 300
+FINE = (
+    {"drop_path": 0.0},
+    {"learning_rate": 2e-4},
+)  # a pre-trained network is changed gently, with all of its branches
 PER_TYPE = {"10 per type": 10, "50 per type": 50, "all labels": None}
 SHARED = ("B", "CD4 T", "CD8 T", "NK", "monocyte")
 UNITS = {"log_loss": "nats"}
@@ -218,13 +222,13 @@ def tuned(start, seed):
     found = {}
     for setting, number in PER_TYPE.items():
         drawn = lc.evaluate.draw_labels(label, test, number, seed)
-        model = network(cells, seed)
+        changes, training = FINE if start else ({}, {})
+        model = network(cells, seed, **changes)
         if start:
             model.start_from(pretrained(seed))
         steps = STEPS if number is None else LABELLED_STEPS
-        trained(
-            model, cells.counts[drawn], label[drawn], steps=steps, batch_size=32 if number else BATCH_SIZE
-        )
+        training = {"steps": steps, "batch_size": 32 if number else BATCH_SIZE, **training}
+        trained(model, cells.counts[drawn], label[drawn], **training)
         guess = model.predict_labels(cells.test_counts)["label"]
         found[f"macro_f1[{setting}]"] = f1_score(label[test], guess, average="macro")
     return found
