@@ -25,10 +25,8 @@ REGULARISED = {"dropout": 0.2, "drop_path": 0.8, "zero_start": True}
 NETWORK = {"tokens": "sets", "dim": 32, "depth": 1, "rate": 0.0, **REGULARISED}
 PRETRAINING = {"rate": 0.3, "dropout": 0.1, "drop_path": 0.0}
 PRETRAINING_STEPS, LABELLED_STEPS = 1000, 300
-FINE = (
-    {"drop_path": 0.0},
-    {"learning_rate": 2e-4},
-)  # a pre-trained network is changed gently, with all of its branches
+# a pre-trained network is changed gently, with all of its branches
+FINE = {"drop_path": 0.0}, {"learning_rate": 2e-4}
 PER_TYPE = {"10 per type": 10, "50 per type": 50, "all labels": None}
 SHARED = ("B", "CD4 T", "CD8 T", "NK", "monocyte")
 UNITS = {"log_loss": "nats"}
