@@ -16,8 +16,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import StratifiedKFold
 
 import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
-from benchmarks.records import row
-from benchmarks.vae import SEEDS, over_seeds
+from benchmarks.vae import SEEDS, over_seeds, rows_of
 
 import keras  # isort: skip
 
@@ -30,7 +29,6 @@ PRETRAINING_STEPS, LABELLED_STEPS = 1000, 300
 FINE = {"drop_path": 0.0}, {"learning_rate": 2e-4}
 PER_TYPE = {"10 per type": 10, "50 per type": 50, "all labels": None}
 SHARED = ("B", "CD4 T", "CD8 T", "NK", "monocyte")
-UNITS = {"log_loss": "nats"}
 
 
 @dataclass
@@ -252,12 +250,9 @@ def rows():
     for method, predict in METHODS.items():
         baseline = method.startswith("logistic")
         found += over_seeds("pbmc_facs", method, partial(within, predict), baseline)
-        scores = [across(predict, seed) for seed in (SEEDS if not baseline else range(1))]
-        for study in scores[0]:
-            for metric in scores[0][study]:
-                found.append(
-                    row(study, method, metric, [score[study][metric] for score in scores], baseline=baseline)
-                )
+        runs = [across(predict, seed) for seed in (range(1) if baseline else SEEDS)]
+        for study in runs[0]:
+            found += rows_of(study, method, [run[study] for run in runs], baseline)
     for method, score in FEW.items():
         found += over_seeds("pbmc_facs", method, score, method.startswith("logistic"))
     return found

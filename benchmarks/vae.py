@@ -14,7 +14,7 @@ from benchmarks.records import row
 import keras  # isort: skip
 
 SEEDS = range(5)
-UNITS = {"heldout_elbo": "nats per cell", "epochs": "epochs"}
+UNITS = {"heldout_elbo": "nats per cell", "log_loss": "nats per cell", "epochs": "epochs"}
 NB = "VAE, negative binomial"
 LIKELIHOODS = {
     NB: "negative_binomial",
