@@ -59,8 +59,8 @@ class TransformerBlock(keras.layers.Layer):
             raise ValueError(f"n_heads={n_heads} does not divide dim={dim}: choose from {possible}")
         self.hidden = 2 * dim if hidden is None else checks.at_least(hidden, 1, "hidden")
         self.dropout = checks.share(dropout, "dropout", zero=True)
-        self.seed = seed
-        seeds = iter(np.random.SeedSequence(seed).generate_state(6).tolist())
+        self.seed = checks.at_least(seed, 0, "seed")
+        seeds = iter(np.random.SeedSequence(self.seed).generate_state(6).tolist())
         self.norm_attention = self._norm("norm_attention")
         self.norm_mlp = self._norm("norm_mlp")
         self.qkv = self._dense(3 * self.dim, seeds, "qkv")
