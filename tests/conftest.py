@@ -1,7 +1,50 @@
-"""Settings that every test shares."""
+"""Settings that every test shares, and the record of what the tests of reliability found."""
+
+import csv
+from pathlib import Path
 
 import hypothesis
+import pytest
 
 # No deadline: the first call of a compiled function is slow. The same examples in every run: a red test stays red.
 hypothesis.settings.register_profile("latentcells", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("latentcells")
+
+TABLES = Path(__file__).parents[1] / "book" / "reliability"
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--record",
+        action="store_true",
+        help="write what the tests of reliability found to book/reliability/*.csv",
+    )
+
+
+@pytest.fixture
+def found(record_property):
+    """found("faults", fault=..., cache=...): a row of book/reliability/faults.csv, written by --record."""
+
+    def add(table, **row):
+        record_property("reliability", (table, row))
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Write the tables of the tests that passed, the rows in their order, each once."""
+    if not config.getoption("record"):
+        return
+    tables = {}
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "reliability" and report.when == "call":
+                table, row = value
+                tables.setdefault(table, []).append(row)
+    TABLES.mkdir(exist_ok=True)
+    for table, rows in tables.items():
+        with open(TABLES / f"{table}.csv", "w", encoding="utf8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    terminalreporter.line(f"book/reliability: {', '.join(sorted(tables)) or 'nothing found'}")

@@ -5,7 +5,7 @@ Every refusal is one line that gives the received value and the mend: a ``ValueE
 (cells, genes), dense or sparse; a sparse one is never made dense.
 """
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from scipy import sparse
@@ -117,6 +117,10 @@ def not_empty(x, name="X", cells=True, genes=True) -> None:
         ValueError: with how many are empty, the first one's index and the scanpy call that mends it.
     """
     x = _matrix(x)
+    if x.ndim != 2:
+        raise ValueError(
+            f"{name} has shape {x.shape}, expected (cells, genes): pass a matrix, one row a cell"
+        )
     for wanted, axis, kind in ((cells, 1, "cell"), (genes, 0, "gene")):
         empty = np.flatnonzero(np.asarray(x.astype(bool).sum(axis=axis)).ravel() == 0)
         if wanted and empty.size:
@@ -124,6 +128,21 @@ def not_empty(x, name="X", cells=True, genes=True) -> None:
                 f"{name} has {empty.size} {kind}s with a total of 0 (the first has index {empty[0]}): "
                 f"drop them, sc.pp.filter_{kind}s(adata, min_counts=1)"
             )
+
+
+def in_memory(adata) -> None:
+    """Refuse what is no AnnData, one that is backed by a file, and one without cells or genes.
+
+    Raises:
+        TypeError: for anything that is no AnnData.
+        ValueError: for a backed one, with its file, and for an empty one, with its shape.
+    """
+    if not hasattr(adata, "obs_names"):
+        raise TypeError(f"got {type(adata).__name__}: pass an AnnData, a matrix alone has no names")
+    if adata.isbacked:
+        raise ValueError(f"the AnnData is backed by {adata.filename}: pass adata.to_memory()")
+    if 0 in adata.shape:
+        raise ValueError(f"the AnnData has {adata.n_obs} cells and {adata.n_vars} genes: keep one at least")
 
 
 def unique_genes(adata) -> None:
@@ -203,11 +222,13 @@ def share(value, name, zero=False) -> float:
 
     Raises:
         ValueError: for 0, unless it is allowed, for 1 and for anything outside.
+        TypeError: for anything that is not a number.
 
     Example:
         >>> share(0.3, "rate")
         0.3
     """
+    _number(value, name)
     if not (0 < value < 1 or (zero and value == 0)):
         bounds = "at least 0 and less than 1" if zero else "above 0 and below 1"
         raise ValueError(f"{name} must be {bounds}, got {value!r}")
@@ -224,11 +245,13 @@ def not_negative(value, name, mend="") -> float:
 
     Raises:
         ValueError: for a negative or infinite value, or NaN.
+        TypeError: for anything that is not a number.
 
     Example:
         >>> not_negative(2, "beta")
         2.0
     """
+    _number(value, name)
     if not 0 <= value < float("inf"):
         raise ValueError(f"{name} must be 0 or more, got {value!r}" + (f": {mend}" if mend else ""))
     return float(value)
@@ -244,14 +267,21 @@ def positive(value, name, mend="") -> float:
 
     Raises:
         ValueError: for 0, a negative or infinite value, or NaN.
+        TypeError: for anything that is not a number.
 
     Example:
         >>> positive(0.5, "temperature")
         0.5
     """
+    _number(value, name)
     if not 0 < value < float("inf"):
         raise ValueError(f"{name} must be positive, got {value!r}" + (f": {mend}" if mend else ""))
     return float(value)
+
+
+def _number(value, name) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r} ({type(value).__name__})")
 
 
 def same_genes(got, expected, name="X") -> None:

@@ -161,9 +161,9 @@ class Likelihood(keras.layers.Layer):
 
     def __init__(self, n_genes, seed=0, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})  # probabilities need it, also in mixed precision
-        self.n_genes = n_genes
-        self.seed = seed
-        self.dense = self._dense("dense", seed)
+        self.n_genes = checks.at_least(n_genes, 1, "n_genes")
+        self.seed = checks.at_least(seed, 0, "seed")
+        self.dense = self._dense("dense", self.seed)
 
     def _dense(self, name, seed):
         start = keras.initializers.GlorotUniform(seed=seed)
@@ -300,7 +300,7 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
 
     def __init__(self, n_genes, seed=0, **kwargs):
         super().__init__(n_genes, seed, **kwargs)
-        self.inflation = self._dense("inflation", seed + 1)
+        self.inflation = self._dense("inflation", self.seed + 1)
 
     def build(self, hidden_shape, library_shape):
         super().build(hidden_shape, library_shape)

@@ -4,6 +4,8 @@ import matplotlib as mpl
 import numpy as np
 from cycler import cycler
 
+from latentcells.evaluate import arrays
+
 # Okabe & Ito's colours, then Tol's muted scheme: ten types that no usual colour blindness merges pairwise.
 PALETTE = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9",
@@ -39,9 +41,13 @@ def embedding(ax, coordinates, label, title) -> None:
         title: what the coordinates are.
 
     Raises:
-        ValueError: for more labels than colours.
+        ValueError: for other than two coordinates, labels that are missing, and more labels than colours.
     """
-    coordinates, label = np.asarray(coordinates), np.asarray(label).astype(str)
+    coordinates = arrays.embedding(coordinates)
+    if coordinates.shape[1] != 2:
+        raise ValueError(f"coordinates must be (cells, 2), got shape {coordinates.shape}: draw two at a time")
+    arrays.labels(label, len(coordinates))
+    label = np.asarray(label).astype(str)
     names = np.unique(label)
     if len(names) > len(PALETTE):
         raise ValueError(

@@ -2,7 +2,7 @@
 
 import gc
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -62,35 +62,53 @@ def contract():
 
 
 class Server(ThreadingHTTPServer):
-    """Answers with ``answers`` in turn, the last one for good: (status, body, promised length)."""
+    """Answers with ``answers`` in turn, the last one for good: (status, body, promised length), or what writes it."""
 
     daemon_threads = False
     answers = ()
     requests = 0
+    lock = threading.Lock()
 
     def promise(self, *answers):
         self.answers = answers
 
     def next(self):
-        answer = self.answers[min(self.requests, len(self.answers) - 1)]
-        self.requests += 1
+        with self.lock:
+            answer = self.answers[min(self.requests, len(self.answers) - 1)]
+            self.requests += 1
         return answer
+
+    @property
+    def address(self):
+        return f"http://127.0.0.1:{self.server_port}"
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         answer = self.server.next()
-        if callable(answer):
-            answer = answer()
-        status, body, length = answer
         with suppress(ConnectionError):  # the client may have given up
-            self.send_response(status)
-            self.send_header("Content-Length", str(length))
-            self.end_headers()
-            self.wfile.write(body)
+            answer(self) if callable(answer) else self.say(*answer)
+
+    def say(self, status, body, length, **headers):
+        self.send_response(status)
+        for name, value in {"Content-Length": str(length), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, *args):
         pass
+
+
+@contextmanager
+def serving():
+    """A server on a free port of the loopback, and its end."""
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture
@@ -99,13 +117,9 @@ def server(monkeypatch):
     monkeypatch.delenv("LATENTCELLS_OFFLINE", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
-    with Server(("127.0.0.1", 0), Handler) as server:
-        monkeypatch.setattr(_registry, "HOST", f"http://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving() as server:
+        monkeypatch.setattr(_registry, "HOST", server.address)
         yield server
-        server.shutdown()
-        thread.join()
     gc.collect(1)  # pooch leaves a response that broke off to the collector: let it be collected here
 
 

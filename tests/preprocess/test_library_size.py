@@ -99,5 +99,5 @@ def test_refuses_to_transform_before_fit(adata):
 
 @pytest.mark.parametrize("target_sum", [0, -1e4, float("nan")])
 def test_refuses_a_target_that_is_not_positive(target_sum):
-    with pytest.raises(ValueError, match=f"target_sum must be positive or None, got {target_sum}"):
+    with pytest.raises(ValueError, match=f"target_sum must be positive, got {target_sum}"):
         LibrarySize(target_sum)

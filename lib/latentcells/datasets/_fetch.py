@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -17,6 +18,7 @@ from ._registry import Source
 
 _RETRIES = 2
 _TIMEOUT = (10, 30)  # seconds to connect, and between two pieces of the body
+_SLOWEST = 10_000  # bytes a second: a download that takes longer is given up
 
 
 class DataUnavailable(OSError):
@@ -44,8 +46,9 @@ def fetch(source: Source) -> Path:
         if path.exists() and pooch.file_hash(path) == source.sha256:
             return path
         refuse_if_offline()
+        path.parent.mkdir(parents=True, exist_ok=True)  # pooch's own fails where another process was quicker
         with _silent_pooch():
-            _mirror(folder, source).fetch(source.file, downloader=_downloader())
+            _mirror(folder, source).fetch(source.file, downloader=_Bounded(source.size))
     except (OSError, ValueError) as error:
         raise unavailable(path, source.url, error) from None
     return path
@@ -76,8 +79,34 @@ def _mirror(folder: Path, source: Source) -> pooch.Pooch:
     )
 
 
-def _downloader() -> pooch.HTTPDownloader:
-    return pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=_TIMEOUT)
+class _Bounded:
+    """A downloader for pooch that takes no more bytes than the file has, and not for ever.
+
+    The hash can be asked for at the end only; a server must not fill the disk, or drip, until then.
+    """
+
+    def __init__(self, size: int):
+        self.size = size
+
+    def __call__(self, url: str, output_file: str, pooch_: pooch.Pooch) -> None:
+        http = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=_TIMEOUT)
+        self.left, self.end = self.size, time.monotonic() + sum(_TIMEOUT) + self.size / _SLOWEST
+        with open(output_file, "wb") as self.file:
+            http(url, self, pooch_)
+        os.chmod(
+            output_file, 0o644
+        )  # pooch's temporary file is its owner's alone; a shared folder is for all
+
+    def write(self, piece: bytes) -> None:
+        self.left -= len(piece)
+        if self.left < 0:
+            raise OSError(errno.EFBIG, f"more came than the {self.size} bytes of the file")
+        if time.monotonic() > self.end:
+            raise TimeoutError
+        self.file.write(piece)
+
+    def flush(self) -> None:
+        self.file.flush()
 
 
 @contextmanager

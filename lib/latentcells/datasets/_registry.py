@@ -18,13 +18,14 @@ class Source:
     """One raw file, pinned.
 
     ``file`` is its name in the cache folder; ``repo``, ``commit`` and ``path`` are its place on
-    GitHub; ``sha256`` is what it must hash to.
+    GitHub; ``size`` in bytes and ``sha256`` are what it must have.
     """
 
     file: str
     repo: str
     commit: str
     path: str
+    size: int
     sha256: str
     licence: str
     paper: Paper
@@ -60,6 +61,7 @@ PBMC_FACS = Source(
     repo="stephenslab/fastTopics",
     commit="8406f5f4de379e7ff8b43ecfee93cca42a8e7a57",
     path="data/pbmc_facs.RData",
+    size=3_726_660,
     sha256="90ae0879b8c7ba4d456f9a0d1be964213b0dda6788a7b05b48d867b9f76f2946",
     licence="BSD-2-Clause",
     paper=ZHENG,
@@ -69,6 +71,7 @@ IFNB = Source(
     repo="Wang-Cankun/iris3api",
     commit="ec6b742f9f42dc4f1a40a392ddfe8d3610ab9e63",
     path="data/ifnb_2800.rda",
+    size=2_228_941,
     sha256="e81d90bac3f120583b171655412c3866bb6ac9ca73c219e7ffa584be9b709c6f",
     licence="MIT",
     paper=KANG,
@@ -78,64 +81,66 @@ REACTOME = Source(
     repo="JackieHanLab/TOSICA",
     commit="0aa2b32f",
     path="TOSICA/resources/reactome.gmt",
+    size=330_737,
     sha256="3168f672fca6eabf5d21d99181b87fd8c4304866acd0930712a61e9140c7b4ae",
     licence="MIT",
     paper=CHEN,
 )
 
 
-def _plate(stem: str, counts: str, metadata: str) -> tuple[Source, Source]:
-    """The two files of one sc_mixology plate: its count matrix and its metadata."""
+def _plate(stem: str, counts: tuple[int, str], metadata: tuple[int, str]) -> tuple[Source, Source]:
+    """The two files of one sc_mixology plate, each by size and hash: its count matrix and its metadata."""
     return tuple(
         Source(
             file=f"sc_mixology/{stem}.{kind}.csv.gz",
             repo="LuyiTian/sc_mixology",
             commit="7d00ffb0bd043467f365a9358d7312f294f13c9f",
             path=f"data/csv/{stem}.{kind}.csv.gz",
+            size=size,
             sha256=sha256,
             licence="MIT",
             paper=TIAN,
         )
-        for kind, sha256 in (("count", counts), ("metadata", metadata))
+        for kind, (size, sha256) in (("count", counts), ("metadata", metadata))
     )
 
 
 CELL_MIXTURE = {
     "celseq2": _plate(
         "sc_celseq2",
-        "a82aa89b8995aed412f4260c0adb343967e33a801af6f2e0aa647c1d897a5a21",
-        "78429916bac394d92d8c972059a8f195c5479ce578da04f1eb3ba599585ef3d9",
+        (2_089_195, "a82aa89b8995aed412f4260c0adb343967e33a801af6f2e0aa647c1d897a5a21"),
+        (15_903, "78429916bac394d92d8c972059a8f195c5479ce578da04f1eb3ba599585ef3d9"),
     ),
     "dropseq": _plate(
         "sc_dropseq",
-        "98c0bb6a9fbf4b93967ef82cef9985d7691cf59a31dc5b0b3699f70ed1a0fd08",
-        "4c48f3e13778e89192d9861095bc102cc0deb9eba1a7f47a093f5a058ce1aa6a",
+        (1_299_691, "98c0bb6a9fbf4b93967ef82cef9985d7691cf59a31dc5b0b3699f70ed1a0fd08"),
+        (10_611, "4c48f3e13778e89192d9861095bc102cc0deb9eba1a7f47a093f5a058ce1aa6a"),
     ),
     "celseq2_5cl_p1": _plate(
         "sc_celseq2_5cl_p1",
-        "577324d2fd427685144420536489202c68ae98cb22f5825c40c8cf41c5fe0a07",
-        "a6f5b206f891113162d2c9af27860c187a04ccd8848f9bc29be97dfa95eeadc4",
+        (1_846_196, "577324d2fd427685144420536489202c68ae98cb22f5825c40c8cf41c5fe0a07"),
+        (17_651, "a6f5b206f891113162d2c9af27860c187a04ccd8848f9bc29be97dfa95eeadc4"),
     ),
     "celseq2_5cl_p2": _plate(
         "sc_celseq2_5cl_p2",
-        "c6ef3df82d9fa44598ee15d8a07113c44a830ee3d2e3205c93590d594240bab5",
-        "06d2f3b9fd646b4a3c1e6d1af7205c7eec1017bfab9a4c68853f9a3fc97be836",
+        (1_655_842, "c6ef3df82d9fa44598ee15d8a07113c44a830ee3d2e3205c93590d594240bab5"),
+        (17_861, "06d2f3b9fd646b4a3c1e6d1af7205c7eec1017bfab9a4c68853f9a3fc97be836"),
     ),
     "celseq2_5cl_p3": _plate(
         "sc_celseq2_5cl_p3",
-        "e535abac653a5a3ee44eff88345db2315693732f679156ab20ee924b21bced9a",
-        "c373869c9d3bbca9dc7773a8b8ef65e6035c939d45b18cb410fede526770eadb",
+        (1_449_564, "e535abac653a5a3ee44eff88345db2315693732f679156ab20ee924b21bced9a"),
+        (17_656, "c373869c9d3bbca9dc7773a8b8ef65e6035c939d45b18cb410fede526770eadb"),
     ),
 }
 RNA_MIXTURE = {
     "CEL-seq2": _plate(
         "RNAmix_celseq2",
-        "3bc1323f10f74779e69f068cbfd052633049745f69107bba4133368a01ec24b9",
-        "b4dfd97335bb24691d22b16748410d42ea08c7dee634d2d9d2584ef2d9e60956",
+        (2_130_546, "3bc1323f10f74779e69f068cbfd052633049745f69107bba4133368a01ec24b9"),
+        (21_123, "b4dfd97335bb24691d22b16748410d42ea08c7dee634d2d9d2584ef2d9e60956"),
     ),
     "SORT-seq": _plate(
         "RNAmix_sortseq",
-        "81a2c15fc0fc1216328fa348ad3375b0b2faa604fce9811330b78a190cdfd3d0",
-        "1ea8edd24736c3efdf7dec102e42b01b75df18a811084cfcfd2ea5c87b89fead",
+        (1_902_439, "81a2c15fc0fc1216328fa348ad3375b0b2faa604fce9811330b78a190cdfd3d0"),
+        (18_852, "1ea8edd24736c3efdf7dec102e42b01b75df18a811084cfcfd2ea5c87b89fead"),
     ),
 }

@@ -1,5 +1,6 @@
 """The document's own data set, counts and z-scores, by way of scanpy."""
 
+import errno
 import os
 import sys
 import tempfile
@@ -9,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
+import h5py
 import numpy as np
 import pandas as pd
 import scanpy as sc
@@ -17,7 +19,7 @@ import tqdm.auto
 from anndata import AnnData
 from scipy import sparse
 
-from .. import checks
+from .. import checks, hdf5
 from ._contract import about, build
 from ._fetch import cache_folder, refuse_if_offline, unavailable
 from ._registry import ZHENG
@@ -108,6 +110,7 @@ def _scanpy(name: str, is_whole) -> AnnData:
     path = cache_folder() / f"{name if name == 'pbmc3k_processed' else 'pbmc3k_raw'}.h5ad"
     if path.is_file():
         with suppress(Exception):  # h5py and anndata raise all kinds on a damaged file: fetch it again
+            _refuse_bomb(path)
             return _read(name, path.parent, is_whole)
     try:
         refuse_if_offline()
@@ -118,6 +121,12 @@ def _scanpy(name: str, is_whole) -> AnnData:
     except Exception as error:  # of scanpy's, h5py's or the network's; one line for all of them
         raise unavailable(path, _URL.format(name), error) from None
     return adata
+
+
+def _refuse_bomb(path: Path) -> None:
+    with h5py.File(path) as file:
+        if hdf5.declared_bytes(file) > hdf5.LIMIT:
+            raise OSError(errno.EFBIG, "the file holds more than it should")
 
 
 def _read(name: str, folder: Path, is_whole) -> AnnData:

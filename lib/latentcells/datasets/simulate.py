@@ -80,6 +80,8 @@ def simulate(
     checks.at_least(n_genes, max(1, n_types * markers_per_type), "n_genes")
     for name, value in {"marker_fold": marker_fold, "theta": theta}.items():
         checks.positive(value, name)
+    checks.not_negative(batch_shift, "batch_shift")
+    checks.at_least(seed, 0, "seed")
     mixing = _mixing(mixtures, n_types)
     of_genes, of_cells, *streams = np.random.default_rng(seed).spawn(2 + -(-n_cells // _BLOCK))
 

@@ -49,6 +49,7 @@ def annotation(z, label, n_neighbors=15, folds=5, seed=0) -> dict:
     z = embedding(z)
     codes, names = labels(label, len(z), "annotation")
     _check_sizes(codes, names, n_neighbors, folds)
+    checks.at_least(seed, 0, "seed")
     classifiers = {
         "knn": KNeighborsClassifier(n_neighbors),
         "probe": probe(),

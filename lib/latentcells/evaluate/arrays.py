@@ -10,10 +10,10 @@ def embedding(z) -> np.ndarray:
     """``z`` as (cells, dimensions) float64.
 
     Raises:
-        ValueError: if it is not 2-dimensional or holds NaN or infinite values.
+        ValueError: if it is not 2-dimensional, is empty or holds NaN or infinite values.
     """
     z = np.asarray(z)
-    if z.ndim != 2:
+    if z.ndim != 2 or not z.size:
         raise ValueError(f"z must have the shape (cells, dimensions), got {z.shape}: pass a dense 2-D array")
     checks.finite(z, "z")
     return z.astype(np.float64)
@@ -25,8 +25,11 @@ def labels(label, n_cells, asker=None) -> tuple[np.ndarray, pd.Index]:
     ``asker`` names what needs two labels or more; None is content with one.
 
     Raises:
-        ValueError: if there are not ``n_cells`` labels, some are missing, or all are the same to an asker.
+        ValueError: if there is no cell, there are not ``n_cells`` labels, some are missing, or all are the same to an
+            asker.
     """
+    if not n_cells:
+        raise ValueError("label has no cell: pass one label per cell")
     label = pd.Series(label, dtype=object)  # NumPy would turn a missing value among strings into "nan"
     if label.shape != (n_cells,):
         raise ValueError(f"label has shape {label.shape}, z has {n_cells} cells: pass one label per cell")

@@ -49,6 +49,7 @@ def clustering(z, label=None, n_clusters=10, n_neighbors=15, seed=0) -> dict:
     """
     z = embedding(z)
     _check_sizes(len(z), n_clusters, n_neighbors)
+    checks.at_least(seed, 0, "seed")
     codes = None if label is None else labels(label, len(z))[0]
     resolution, leiden = _bisect(_neighbour_graph(z, n_neighbors, seed), n_clusters, seed)
     found = {"leiden": leiden, "resolution": resolution, "n_clusters": _count(leiden)}

@@ -80,7 +80,7 @@ def draw_labels(label, test, per_type=10, seed=0) -> np.ndarray:
             f"test has shape {test.shape}, label {np.shape(label)}: pass true or false for each cell"
         )
     codes, names = labels(label, len(test))
-    rng, drawn = np.random.default_rng(seed), []
+    rng, drawn = np.random.default_rng(checks.at_least(seed, 0, "seed")), []
     per_type = len(codes) if per_type is None else checks.at_least(per_type, 1, "per_type")
     for code, name in enumerate(names):
         cells = np.flatnonzero((codes == code) & ~test)

@@ -47,6 +47,7 @@ def integration(adata, embedding_key, batch="batch", label="label", unintegrated
         Luecken et al. 2022, https://doi.org/10.1038/s41592-021-01336-8; BRAS: Rautenstrauch and Ohler 2025,
         https://doi.org/10.1038/s41587-025-02743-4
     """
+    checks.in_memory(adata)
     z, before = _read(adata, embedding_key), None if unintegrated is None else _read(adata, unintegrated)
     columns = ("batch", batch), ("label", label)
     batches, types = (column(adata, name, argument).astype(str).to_numpy() for argument, name in columns)

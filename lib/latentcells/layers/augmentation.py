@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from latentcells import checks
+
 
 class Augmentation(keras.layers.Layer):
     """Counts in, other counts of the same cells out, drawn anew at each call.
@@ -20,8 +22,8 @@ class Augmentation(keras.layers.Layer):
 
     def __init__(self, seed=0, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})  # half precision holds no whole number above 2048
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = checks.at_least(seed, 0, "seed")
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
 
     def call(self, x, training=True):
         x = ops.cast(x, "float32")

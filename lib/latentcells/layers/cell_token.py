@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from latentcells import checks
+
 
 @keras.saving.register_keras_serializable(package="latentcells")
 class CellToken(keras.layers.Layer):
@@ -30,7 +32,7 @@ class CellToken(keras.layers.Layer):
 
     def __init__(self, seed=0, **kwargs):
         super().__init__(**kwargs)
-        self.seed = seed
+        self.seed = checks.at_least(seed, 0, "seed")
 
     def build(self, t_shape):
         start = keras.initializers.RandomNormal(stddev=0.02, seed=self.seed)

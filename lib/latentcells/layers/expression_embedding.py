@@ -50,7 +50,7 @@ class ExpressionEmbedding(keras.layers.Layer):
         self.kind = checks.choice(kind, KINDS, "kind")
         self.n_bins = checks.at_least(n_bins, 2, "n_bins")
         self.high = checks.positive(high, "high")
-        self.seed = seed
+        self.seed = checks.at_least(seed, 0, "seed")
 
     def build(self, input_shape):
         self.table = self.add_weight(

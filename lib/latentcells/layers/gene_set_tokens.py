@@ -51,7 +51,7 @@ class GeneSetTokens(keras.layers.Layer):
                 f"{self.members.count([])} of them empty: drop the empty ones"
             )
         self.dim = checks.at_least(dim, 1, "dim")
-        self.seed = seed
+        self.seed = checks.at_least(seed, 0, "seed")
 
     def build(self, input_shape):
         last = max(map(max, self.members))

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from latentcells import checks
+
 
 @keras.saving.register_keras_serializable(package="latentcells")
 class Sampling(keras.layers.Layer):
@@ -32,8 +34,8 @@ class Sampling(keras.layers.Layer):
 
     def __init__(self, seed=0, **kwargs):
         super().__init__(**kwargs)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = checks.at_least(seed, 0, "seed")
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
 
     def call(self, z_mean, z_log_var):
         noise = keras.random.normal(ops.shape(z_mean), dtype=z_mean.dtype, seed=self.seed_generator)

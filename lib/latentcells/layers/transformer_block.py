@@ -67,8 +67,8 @@ class TransformerBlock(keras.layers.Layer):
         self.dropout = checks.share(dropout, "dropout", zero=True)
         self.drop_path = checks.share(drop_path, "drop_path", zero=True)
         self.zero_start = bool(zero_start)
-        self.seed = seed
-        seeds = iter(np.random.SeedSequence(seed).generate_state(8).tolist())
+        self.seed = checks.at_least(seed, 0, "seed")
+        seeds = iter(np.random.SeedSequence(self.seed).generate_state(8).tolist())
         self.norm_attention = self._norm("norm_attention")
         self.norm_mlp = self._norm("norm_mlp")
         self.qkv = self._dense(3 * self.dim, seeds, "qkv")

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import scanpy as sc
 from anndata import AnnData
+from scipy import sparse
 
 from latentcells import checks
 from latentcells.markers.ranking import classes, ordered
@@ -39,11 +40,13 @@ def differential_expression(adata, label="label") -> dict[str, pd.Series]:
         >>> differential_expression(adata)["T"].index.tolist()
         ['CD3D', 'CD19']
     """
+    checks.in_memory(adata)
     checks.log1p(adata.X)
     checks.unique_genes(adata)
     codes, names = classes(column(adata, label, "label").to_numpy(), adata.n_obs)
     groups = pd.Categorical(codes.astype(str), [str(code) for code in range(len(names))])
-    tested = AnnData(adata.X, pd.DataFrame({"label": groups}, adata.obs_names), adata.var[[]])
+    x = sparse.csr_matrix(adata.X) if sparse.issparse(adata.X) else adata.X  # scanpy takes no sparse array
+    tested = AnnData(x, pd.DataFrame({"label": groups}, adata.obs_names), adata.var[[]])
     # a gene that never varies gives 0 / 0, for which scanpy puts a score of 0
     with np.errstate(invalid="ignore"):
         sc.tl.rank_genes_groups(tested, "label", method="wilcoxon", tie_correct=True, use_raw=False)

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from latentcells import checks
+
 NOT_FITTED = "%(name)s is not fitted: call fit(train) with the training cells first"
 
 
@@ -26,6 +28,7 @@ def inputs(adata, layer=None) -> np.ndarray:
         array([[0., 3.],
                [1., 0.]], dtype=float32)
     """
+    checks.in_memory(adata)
     if layer is not None and layer not in adata.layers:
         raise ValueError(f"no layer {layer!r}: choose from {layer_names(adata)}, or None for X")
     x = adata.X if layer is None else adata.layers[layer]

@@ -45,6 +45,7 @@ class GeneModules(BaseEstimator):
 
     def fit(self, train):
         """Divide the genes of ``X``, log1p data of the training cells."""
+        checks.in_memory(train)
         checks.unique_genes(train)
         checks.log1p(train.X)
         x = inputs(train)
@@ -108,6 +109,7 @@ class GeneSets(BaseEstimator):
 
     def fit(self, train):
         """Divide the genes by their names alone; no cell is looked at."""
+        checks.in_memory(train)
         checks.unique_genes(train)
         genes = set(train.var_names)
         present = {name: genes.intersection(members) for name, members in self.sets.items()}

@@ -83,6 +83,7 @@ class HighlyVariableGenes(BaseEstimator):
         """
         check_is_fitted(self, msg=NOT_FITTED)
         checks.choice(fill, (None, 0), "fill")
+        checks.in_memory(adata)
         checks.unique_genes(adata)
         missing = self.genes_.difference(adata.var_names, sort=False)
         if not len(missing):
@@ -98,6 +99,7 @@ class HighlyVariableGenes(BaseEstimator):
 
     def _training_cells(self, train):
         """The counts in the unit that the method ranks, with the batch as ``obs["batch"]``."""
+        checks.in_memory(train)
         checks.unique_genes(train)
         layer = "counts" in train.layers
         counts = train.layers["counts"] if layer else train.X

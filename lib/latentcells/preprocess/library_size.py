@@ -2,6 +2,7 @@
 
 import numpy as np
 import scanpy as sc
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -43,8 +44,8 @@ class LibrarySize(BaseEstimator):
     """
 
     def __init__(self, target_sum=1e4, log1p=True):
-        if target_sum is not None and not target_sum > 0:
-            raise ValueError(f"target_sum must be positive or None, got {target_sum!r}: 1e4 is usual")
+        if target_sum is not None:
+            checks.positive(target_sum, "target_sum", "1e4 is usual, None takes the median")
         self.target_sum = target_sum
         self.log1p = log1p
 
@@ -62,6 +63,8 @@ class LibrarySize(BaseEstimator):
         out = adata.copy()
         if "counts" not in out.layers:
             out.layers["counts"] = adata.X.copy()
+        if sparse.issparse(out.X):
+            out.X = sparse.csr_matrix(out.X)  # scanpy divides a sparse array by the wrong axis
         sc.pp.normalize_total(out, target_sum=self.target_sum_)
         if self.log1p:
             sc.pp.log1p(out)
@@ -69,6 +72,7 @@ class LibrarySize(BaseEstimator):
 
 
 def _check_raw(adata):
+    checks.in_memory(adata)
     if "log1p" in adata.uns:
         raise ValueError(
             'X went through log1p already (uns["log1p"] is set), normalising it twice is wrong: '

@@ -35,6 +35,7 @@ class MinMax(BaseEstimator):
 
     def fit(self, train):
         """Take each gene's minimum and maximum from the training cells' ``X``, in any unit."""
+        checks.in_memory(train)
         checks.finite(train.X)
         self.genes_ = train.var_names.copy()
         self.scaler_ = MinMaxScaler(clip=True).fit(inputs(train))
@@ -43,6 +44,7 @@ class MinMax(BaseEstimator):
     def transform(self, adata):
         """A new AnnData: ``X`` dense float32 within [0, 1]; layers are kept as they are."""
         check_is_fitted(self, msg=NOT_FITTED)
+        checks.in_memory(adata)
         checks.finite(adata.X)
         checks.same_genes(list(adata.var_names), list(self.genes_), "adata")
         out = adata.copy()

@@ -5,6 +5,7 @@ from numbers import Real
 
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
+from latentcells import checks
 from latentcells.preprocess.arrays import column
 
 
@@ -37,6 +38,8 @@ def split(adata, test_size=0.2, by=None, seed=0):
     """
     if not (isinstance(test_size, Real) and 0 < test_size < 1):
         raise ValueError(f"test_size must lie between 0 and 1, got {test_size!r}: 0.2 is usual")
+    checks.in_memory(adata)
+    checks.at_least(seed, 0, "seed")
     parts = _by_label(adata, test_size, seed) if by is None else _by_group(adata, by, test_size, seed)
     train, test = (adata[cells].copy() for cells in parts)
     return train, test
