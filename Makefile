@@ -8,7 +8,7 @@ PY := .venv/bin/python
 ENV := .venv/.installed
 BENCH := .venv-bench/.installed
 BOOK := _build/.built
-BOOK_SOURCES := $(shell find book chapters _config.yml _toc.yml -type f -not -path '*/.*')
+BOOK_SOURCES := $(shell find book chapters _config.yml _toc.yml -type f -not -path '*/.*' -not -name '*.pyc')
 CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
 # a process for each core, and a thread for each process: more of them wait for each other; the tests of a
 # file, and the cells of a notebook, stay together
