@@ -4,6 +4,7 @@ Each rule yields one line per problem, and takes what it checks as text, so that
 """
 
 import re
+import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -31,6 +32,13 @@ REGISTRIES = [
 ]
 FOLDERS = "|".join(("wo" + "rk", "ro" + "ot", "ho" + "me", "Us" + "ers"))
 MACHINE_PATHS = re.compile(r"(?<![\w.*~})-])/(?:" + FOLDERS + r")/\w")
+
+NO_CHROMIUM = "no Chromium here: the tests in a browser are skipped (Debian: apt-get install chromium)"
+
+
+def chromium() -> str | None:
+    """The path of a browser that the tests can drive."""
+    return next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 
 
 def sources() -> dict[str, str]:

@@ -15,14 +15,6 @@ PAGES = rules.sources()
 BIB = ROOT / "book/references.bib"
 
 
-@pytest.fixture(scope="module")
-def site():
-    """The built site; make itself says whether it is newer than every source."""
-    if subprocess.run(["make", "--question", "_build/.built"], cwd=ROOT, capture_output=True).returncode:
-        pytest.fail("_build/html is missing or older than its sources: make book")
-    return rules.Site(rules.SITE)
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_citations_resolve(page):
     assert not list(rules.unresolved_citations(PAGES[page], BIB.read_text(encoding="utf8")))
