@@ -8,7 +8,7 @@ PY := .venv/bin/python
 ENV := .venv/.installed
 BENCH := .venv-bench/.installed
 BOOK := _build/.built
-BOOK_SOURCES := $(shell find book chapters _config.yml _toc.yml -type f -not -path '*/.*')
+BOOK_SOURCES := $(shell find book chapters _config.yml _toc.yml -type f -not -path '*/.*' -not -name '*.pyc')
 CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
 # a process for each core, and a thread for each process: more of them wait for each other; the tests of a
 # file, and the cells of a notebook, stay together
@@ -26,7 +26,7 @@ ifneq ($(wildcard ../shared/data/.),)
 export LATENTCELLS_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help book serve test test-offline notebooks results bench lock lint format clean
+.PHONY: help book serve test test-offline notebooks results explorer bench lock lint format clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets (default)
@@ -53,6 +53,9 @@ notebooks: $(ENV)  ## execute every notebook and store its outputs
 
 results: $(ENV)  ## rebuild book/results/*.json
 	$(PY) -m benchmarks.results
+
+explorer: $(ENV)  ## train the latent explorer's model again; rebuild what its page reads
+	OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(PY) -m tools.explorer
 
 bench: $(BENCH)  ## run other tools beside ours, in .venv-bench (needs torch, gigabytes unless TORCH names a CPU build)
 	.venv-bench/bin/python -m benchmarks.speed

@@ -6,6 +6,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.book import rules
+
 # No deadline: the first call of a compiled function is slow. The same examples in every run: a red test stays red.
 hypothesis.settings.register_profile("latentcells", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("latentcells")
@@ -48,3 +50,8 @@ def pytest_terminal_summary(terminalreporter, config):
             writer.writeheader()
             writer.writerows(rows)
     terminalreporter.line(f"book/reliability: {', '.join(sorted(tables)) or 'nothing found'}")
+
+
+def pytest_report_header():
+    if rules.chromium() is None:
+        return rules.NO_CHROMIUM

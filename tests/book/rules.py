@@ -4,6 +4,7 @@ Each rule yields one line per problem, and takes what it checks as text, so that
 """
 
 import re
+import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -31,6 +32,13 @@ REGISTRIES = [
 ]
 FOLDERS = "|".join(("wo" + "rk", "ro" + "ot", "ho" + "me", "Us" + "ers"))
 MACHINE_PATHS = re.compile(r"(?<![\w.*~})-])/(?:" + FOLDERS + r")/\w")
+
+NO_CHROMIUM = "no Chromium here: the tests in a browser are skipped (Debian: apt-get install chromium)"
+
+
+def chromium() -> str | None:
+    """The path of a browser that the tests can drive."""
+    return next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 
 
 def sources() -> dict[str, str]:
@@ -118,7 +126,10 @@ class Site:
         url = urlsplit(target)
         if url.scheme or url.netloc or target in ("#", "#top"):
             return True
-        there = (path.parent / unquote(url.path)).resolve() if url.path else path
+        root = (
+            self.folder if url.path.startswith("/") else path.parent
+        )  # the 404 page is shown at any address
+        there = (root / unquote(url.path).lstrip("/")).resolve() if url.path else path
         if not there.is_file():
             return False
         return not url.fragment or there not in self.anchors or unquote(url.fragment) in self.anchors[there]
@@ -131,6 +142,22 @@ class Site:
                     r"\.(?:png|svg|jpe?g|gif)$", alt
                 ):  # Sphinx puts the file name where none is given
                     yield f"{path.relative_to(self.folder)}: {image.get('src')} has no alt text"
+
+    def other_hosts(self) -> Iterator[str]:
+        """What a page loads by itself from elsewhere: scripts, styles, fonts, images and frames, not links."""
+        for path, page in self.pages.items():
+            loaded = page.select("[src], link[href]:not([rel=canonical]), object[data]")
+            for target in (tag.get("src") or tag.get("href") or tag.get("data") for tag in loaded):
+                if urlsplit(target).netloc:
+                    yield f"{path.relative_to(self.folder)} loads {target}"
+        for path in sorted(self.folder.rglob("*.css")):
+            for target in re.findall(
+                r"(?:url\(|@import)\s*[\"']?((?:https?:)?//[^\"')\s]+)", path.read_text("utf8")
+            ):
+                yield f"{path.relative_to(self.folder)} loads {target}"
+
+    def megabytes(self) -> float:
+        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()) / 1e6
 
 
 # Files beside the book.

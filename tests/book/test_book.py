@@ -15,14 +15,6 @@ PAGES = rules.sources()
 BIB = ROOT / "book/references.bib"
 
 
-@pytest.fixture(scope="module")
-def site():
-    """The built site; make itself says whether it is newer than every source."""
-    if subprocess.run(["make", "--question", "_build/.built"], cwd=ROOT, capture_output=True).returncode:
-        pytest.fail("_build/html is missing or older than its sources: make book")
-    return rules.Site(rules.SITE)
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_citations_resolve(page):
     assert not list(rules.unresolved_citations(PAGES[page], BIB.read_text(encoding="utf8")))
@@ -57,6 +49,37 @@ def test_internal_links_are_alive(site):
 
 def test_images_have_alt_text(site):
     assert not list(site.images_without_alt())
+
+
+def test_no_page_loads_from_another_host(site):
+    assert not list(site.other_hosts())
+
+
+def test_the_site_is_small(site):
+    assert site.megabytes() < 25
+
+
+def test_every_page_says_what_it_is_about_and_has_a_card(site):
+    for name in PAGES:
+        path = (rules.SITE / name).with_suffix(".html")
+        about = {
+            tag.get("property", tag.get("name")): tag["content"]
+            for tag in site.pages[path]("meta", content=True)
+        }
+        assert len(about["description"]) > 40 and about["og:title"], name
+        assert (rules.SITE / about["og:image"]).is_file(), name
+
+
+def test_every_page_in_the_history_says_when_it_was_last_changed(site):
+    history = ["git", "log", "--format=", "--name-only", "--", "book", "chapters"]
+    known = subprocess.run(history, cwd=ROOT, capture_output=True, text=True).stdout.split()
+    for name in set(PAGES) & set(known):
+        assert "Last updated on" in site.pages[(rules.SITE / name).with_suffix(".html")].text, name
+
+
+def test_no_button_without_a_repository(site):
+    for path, page in site.pages.items():
+        assert not page.select(".btn[href*='://']"), path
 
 
 def test_no_file_names_a_registry_or_a_machine():

@@ -39,6 +39,7 @@ def test_live_links(tmp_path):
         "#",
         "sub/other.html",
         "sub/other.html#there",
+        "/sub/other.html#there",
         "https://example.org/x",
         "mailto:a@example.org",
     ]
@@ -46,7 +47,7 @@ def test_live_links(tmp_path):
 
 
 def test_dead_links(tmp_path):
-    targets = ["#nowhere", "other.html", "sub/other.html#here", "sub/", "../outside.html"]
+    targets = ["#nowhere", "other.html", "sub/other.html#here", "sub/", "../outside.html", "/other.html"]
     body = (
         "".join(f"<a href='{target}'>x</a>" for target in targets) + "<img src='missing.png' alt='A figure'>"
     )
@@ -57,6 +58,26 @@ def test_images(tmp_path):
     images = ["<img src='figure.png' alt='A red line'>", "<img src='figure.png'>", "<img src='figure.png' alt=' '>",
               "<img src='figure.png' alt='../figure.png'>"]  # fmt: skip
     assert len(list(site(tmp_path, "".join(images)).images_without_alt())) == 3
+
+
+def test_other_hosts(tmp_path):
+    (tmp_path / "a.css").write_text("@import '//example.org/a.css'; p { background: url(figure.png) }")
+    (tmp_path / "b.css").write_text("@font-face { src: url(https://example.org/a.woff2) }")
+    body = (
+        "<a href='https://example.org'>a link loads nothing</a><img src='figure.png'>"
+        "<script src='https://example.org/a.js'></script><link rel='stylesheet' href='//example.org/b.css'>"
+    )
+    assert [line.split()[-1] for line in site(tmp_path, body).other_hosts()] == [
+        "https://example.org/a.js",
+        "//example.org/b.css",
+        "//example.org/a.css",
+        "https://example.org/a.woff2",
+    ]
+
+
+def test_megabytes(tmp_path):
+    (tmp_path / "large.bin").write_bytes(bytes(2_000_000))
+    assert 2 < site(tmp_path, "").megabytes() < 2.01
 
 
 def test_forbidden_addresses():

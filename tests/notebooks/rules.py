@@ -8,8 +8,18 @@ For the author of `chapters/NN_topic.ipynb`:
 - The question's section shows an `.svg`; the references hold `{footbibliography}`; cite with `{footcite:p}` and
   `{footcite:t}`.
 - Exercises are the 5-7 `###` headings of their section: each with a code cell tagged `solution` and `hide-cell` and a
-  `claim(...)` that checks it, or, on paper, an answer in a dropdown. The quiz is five questions, each answer a dropdown
-  (`:class: dropdown`).
+  `claim(...)` that checks it, or, on paper, an answer in a dropdown.
+- The quiz is five items, which the book's page makes answerable (book/_static/quiz.js):
+
+      **1.** A question?
+
+      - **A.** A choice.
+      - **B.** Another one.
+
+      ```{dropdown} Answer
+      - **A is right.** Why.
+      - **B.** Why not.
+      ```
 - A cell that draws has one figure and, in its metadata, `mystnb: {image: {alt: ...}, figure: {caption: ...}}`.
 - A cell ends in what it shows, or in `plt.show()`: never in a semicolon, which hides nothing from nbval.
 - A cell that is to fail is tagged `raises-exception`. nbval is steered by tags alone, and IGNORED in test_chapters.py
@@ -234,9 +244,11 @@ def sizes(chapter):
         for i, c in chapter.cells("code")
     ]
     visible = sum(len(lines) for _, lines, tagged in code if not tagged & HIDDEN_CODE)
+    quiz_cells = {cell.id for cell in chapter.section("quiz")}
     words = sum(
         len([word for word in prose(cell.source, hidden=False).split() if re.search(r"[^\W\d_]", word)])
         for _, cell in chapter.cells("markdown")
+        if cell.id not in quiz_cells
     )
     if kilobytes > 1000:
         yield f"{kilobytes:.0f} kB; at most 1 MB"
@@ -246,7 +258,7 @@ def sizes(chapter):
     if not 150 <= visible <= 250:
         yield f"{visible} visible lines of code; 150-250"
     if not 2500 <= words <= 4000:
-        yield f"{words} words outside dropdowns; 2,500-4,000"
+        yield f"{words} words outside dropdowns and the quiz; 2,500-4,000"
 
 
 def normalised(chapter):
@@ -326,9 +338,6 @@ def anatomy(chapter):
     for section, needed in {"question": ".svg", "references": "{footbibliography}"}.items():
         if not any(needed in cell.source for cell in chapter.section(section)):
             yield f"section {section} has no {needed}"
-    answers = sum(dropdowns(cell.source) for cell in chapter.section("quiz"))
-    if answers != 5:
-        yield f"the quiz has {answers} answers in dropdowns, not 5"
     yield from _exercises(chapter.section("exercises"))
 
 
@@ -352,6 +361,33 @@ def _exercises(cells):
             yield f"{heading}: needs a solution cell (tags solution, hide-cell) and a claim, or a dropdown"
 
 
+def quiz(chapter):
+    text = "\n\n".join(cell.source for cell in chapter.section("quiz"))
+    items = re.split(r"^\*\*(\d+)\.\*\*", text, flags=re.M)[1:]
+    if items[::2] != list("12345"):
+        yield f"the quiz has the questions {items[::2]}; they are **1.** to **5.**"
+    for number, item in zip(items[::2], items[1::2], strict=True):
+        yield from (f"quiz question {number}: {problem}" for problem in _quiz_item(item))
+
+
+def _quiz_item(item):
+    """What one question lacks, given the text after its number."""
+    question, _, answer = item.partition("```{dropdown} Answer\n")
+    choices = re.findall(r"^- \*\*([A-Z])\.\*\* \S", question, re.M)
+    feedback = re.findall(r"^- \*\*([A-Z])(?: is right)?\.\*\* \S", answer.partition("\n```")[0], re.M)
+    right = re.findall(r"^- \*\*([A-Z]) is right\.\*\*", answer, re.M)
+    if not question.partition("\n")[0].strip():
+        yield "it asks nothing"
+    if len(choices) < 2 or choices != list("ABCDE"[: len(choices)]):
+        yield f"its choices are {choices}; they are two to five, '- **A.** ...', '- **B.** ...'"
+    if not answer:
+        yield "no answer in a ```{dropdown} Answer"
+    elif feedback != choices:
+        yield f"the answer speaks of {feedback}, the choices are {choices}"
+    elif len(right) != 1:
+        yield f"right are {right}; write '- **A is right.** ...' for one choice"
+
+
 RULES = (
     executed,
     quiet,
@@ -366,4 +402,5 @@ RULES = (
     defines_nothing_of_the_library,
     names_its_data,
     anatomy,
+    quiz,
 )

@@ -59,7 +59,11 @@ def good():
                 add(new_markdown_cell(f"### Exercise {i}\n\nDo it (10 minutes)."))
                 code(f"claim('done', {i} == {i})", tags=["solution", "hide-cell"])
         elif section == "quiz":
-            add(new_markdown_cell("Why?\n\n:::{admonition} Answer\n:class: dropdown\nBecause.\n:::\n" * 5))
+            item = (
+                "\n**{}.** Why?\n\n- **A.** So.\n- **B.** Or so.\n\n"
+                "```{{dropdown}} Answer\n- **A.** No: it is so.\n- **B is right.** Because.\n```\n"
+            )
+            add(new_markdown_cell("".join(item.format(i) for i in range(1, 6))))
         elif section == "references":
             nb.cells[-1].source += "\n```{footbibliography}\n```"
     return nbformat.reads(normalise(nbformat.writes(nb)), as_version=4)
@@ -140,11 +144,18 @@ BROKEN = [
     ("anatomy", "no '## ' heading", edit("-limits)=", "## ", "### ")),
     ("anatomy", "no .svg", edit("-question)=", ".svg", ".png")),
     ("anatomy", "no {footbib", edit("-references)=", "{footbibliography}", "{note}")),
-    ("anatomy", "4 answers", edit("Why?", ":class: dropdown", ":class: note")),
     ("anatomy", "4 exercises", lambda nb: drop(nb, "### Exercise 3")),
     ("anatomy", "two exercises", edit("### Exercise 3", "Do it", "### Exercise 8")),
     ("anatomy", "Exercise 3: needs", tag("3 == 3", "solution")),
     ("anatomy", "Exercise 3: needs", edit("3 == 3", "claim('done', 3 == 3)", "3")),
+    ("quiz", "['1', '2', '4', '5']", edit("Why?", "**3.** ", "")),
+    ("quiz", "question 1: it asks nothing", edit("Why?", "Why?", "")),
+    ("quiz", "question 1: its choices are ['A']", edit("Why?", "- **B.** Or so.\n", "")),
+    ("quiz", "question 1: its choices are ['B']", edit("Why?", "- **A.** So.\n", "- **A.** \n")),
+    ("quiz", "question 1: no answer", edit("Why?", "{dropdown} Answer", "{note}")),
+    ("quiz", "question 1: the answer speaks of ['B']", edit("Why?", "- **A.** No: it is so.\n", "")),
+    ("quiz", "question 1: right are []", edit("Why?", "B is right.", "B.")),
+    ("quiz", "question 1: right are ['A', 'B']", edit("Why?", "- **A.** No", "- **A is right.** No")),
 ]
 
 

@@ -1,0 +1,129 @@
+"""The built book in a browser: what a reader's machine loads, shows and answers."""
+
+import gzip
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.book import rules
+
+CHAPTERS = sorted(path.stem for path in (rules.ROOT / "chapters").glob("*.ipynb"))
+PAGES = [re.sub(r"\.(md|ipynb)$", ".html", name) for name in rules.sources()]
+VIEWS = {"light": 1280, "dark": 390}  # each theme on a screen of its own
+COMPRESSED = re.compile(r"text/|javascript|json|svg")  # what GitHub Pages sends with gzip
+
+
+@pytest.mark.parametrize("theme", VIEWS)
+@pytest.mark.parametrize("path", [*PAGES, "404.html", "search.html", "genindex.html"])
+def test_page(visit, path, theme):
+    page = visit(path, theme, VIEWS[theme])
+    assert page.locator("html").get_attribute("data-theme") == theme
+    assert not page.trouble
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (
+        "the page scrolls sideways"
+    )
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    severe = [
+        f"{violation['id']}: {node['html'][:200]}"
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+    assert not severe, "\n".join(severe)
+
+
+def test_every_formula_is_typeset(visit):
+    page = visit("chapters/01_vae.html")
+    page.wait_for_selector("mjx-container")
+    assert page.locator(".math").count() == page.locator(".math:has(mjx-container)").count() > 20
+
+
+def test_the_first_page_is_light(visit, chromium, address):
+    bodies = []
+    page = chromium.new_page()
+    page.on("response", lambda got: bodies.append((got.header_value("content-type") or "", got.body())))
+    page.goto(address + "book/index.html", wait_until="networkidle")
+    sent = sum(len(gzip.compress(body) if COMPRESSED.search(kind) else body) for kind, body in bodies)
+    page.close()
+    assert len(bodies) > 10 and sent < 1e6
+
+
+def test_search_finds(visit):
+    page = visit("book/index.html")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("posterior collapse")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=posterior+collapse")
+    page.locator("#search-results li a[href*='chapters/01_vae.html']").first.wait_for()
+    assert not page.trouble
+
+
+def test_the_theme_toggles_and_is_kept(visit):
+    page = visit("book/data.html", "dark")
+    background = "getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(background)
+    page.locator(".theme-switch-button").first.click()
+    assert page.locator("html").get_attribute("data-theme") == "light"
+    assert page.evaluate(background) != dark
+    page.reload()
+    assert page.locator("html").get_attribute("data-theme") == "light"
+
+
+def test_code_is_copied(visit):
+    page = visit("chapters/01_vae.html", permissions=["clipboard-read", "clipboard-write"])
+    cell = page.locator(".cell_input", has=page.locator(".copybtn")).first
+    cell.hover()
+    cell.locator(".copybtn").click()
+    assert page.evaluate("navigator.clipboard.readText()").strip() == cell.locator("pre").inner_text().strip()
+
+
+def test_print(visit):
+    page = visit("chapters/01_vae.html")
+    page.emulate_media(media="print")
+    assert not page.locator(".bd-sidebar-primary").is_visible()
+    assert not page.locator(".lc-score").is_visible()
+    assert page.locator("#quiz .lc-choice").first.is_visible()
+
+
+# The quiz.
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_quiz(visit, chapter):
+    page = visit(f"chapters/{chapter}.html")
+    quiz = page.locator("#quiz")
+    lists = quiz.locator(".lc-choices").all()
+    assert len(lists) == 5
+    for choices in lists:
+        verdicts = []
+        for choice in choices.locator("li").all():
+            assert not choice.get_by_role("status").inner_text()
+            choice.get_by_role("button").press("Enter")
+            verdicts.append(choice.get_by_role("status").inner_text())
+        assert [said[:3] for said in sorted(verdicts)] == ["✓ R"] + ["✗ N"] * (len(verdicts) - 1)
+        assert all(len(said) > 30 for said in verdicts)
+    assert "5 of 5 answered" in quiz.locator(".lc-score").inner_text()
+    assert not page.trouble
+
+
+def test_the_quiz_counts_first_answers_and_starts_again(visit):
+    page = visit("chapters/01_vae.html")  # right are C and A
+    score = page.locator(".lc-score")
+    first, second, *_ = page.locator(".lc-choices").all()
+    for choices, letter in ((first, "A."), (first, "C."), (second, "A.")):
+        choices.get_by_role("button", name=letter).click()
+    assert score.inner_text() == "2 of 5 answered, 1 right at the first try."
+    assert first.get_by_role("button", name="A.").get_attribute("aria-expanded") == "true"
+    page.get_by_role("button", name="Start again").click()
+    assert "answered" not in score.inner_text()
+    assert page.locator(".lc-choice[aria-expanded=true]").count() == 0
+    assert first.get_by_role("button", name="A.").evaluate("button => button === document.activeElement")
+
+
+def test_without_scripts_the_quiz_is_read(visit):
+    page = visit("chapters/01_vae.html", java_script_enabled=False)
+    answers = page.locator("#quiz details")
+    assert answers.count() == 5
+    answers.first.locator("summary").click()
+    assert "C is right." in answers.first.inner_text()

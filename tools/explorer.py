@@ -1,0 +1,113 @@
+"""`make explorer`: train the small VAE of the latent explorer; write its decoder, its map and a picture of both."""
+
+import base64
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
+
+import keras  # isort: skip
+
+FOLDER = Path(__file__).parents[1] / "book/_static/explorer"
+MODEL = {"latent_dim": 2, "hidden": (64,), "likelihood": "negative_binomial", "seed": 0}
+TRAINING = {"epochs": 200, "batch_size": 64, "learning_rate": 2e-3}
+
+# Known markers that the data have, in the order of the page, and the cells that each is known for.
+GENES = {
+    "CD3D": "T cells",
+    "IL7R": "helper T cells",
+    "CD8B": "cytotoxic T cells",
+    "CCL5": "cytotoxic cells",
+    "NKG7": "cytotoxic cells",
+    "GNLY": "NK cells",
+    "CD79A": "B cells",
+    "MS4A1": "B cells",
+    "HLA-DRA": "antigen-presenting cells",
+    "LYZ": "monocytes",
+    "S100A8": "monocytes",
+    "FCGR3A": "CD16 monocytes, NK cells",
+    "FCER1A": "dendritic cells",
+    "CLEC10A": "dendritic cells",
+    "PLD4": "plasmacytoid dendritic cells",
+    "SPINK2": "stem cells",
+}
+
+
+def train(adata, epochs=TRAINING["epochs"]):
+    """A VAE with two latent coordinates, fitted to the training cells of ``adata``."""
+    cells, _ = lc.preprocess.split(adata, seed=0)
+    model = lc.models.VAE(n_genes=adata.n_vars, **MODEL)
+    model.compile(optimizer=keras.optimizers.Adam(TRAINING["learning_rate"]))
+    model.fit(lc.inputs(cells), epochs=epochs, batch_size=TRAINING["batch_size"], verbose=0)
+    return model
+
+
+def export(model, adata) -> dict:
+    """What the page reads: the decoder's layers, the map of all cells and where its genes stand."""
+    layers = [model.decoder.get_layer(f"hidden_{i}") for i in range(len(model.hidden))] + [model.head.dense]
+    names, label = np.unique(adata.obs["label"].astype(str), return_inverse=True)
+    return {
+        "made_by": "make explorer",
+        "dataset": "pbmc_reference",
+        "model": {"n_genes": model.n_genes, **MODEL},
+        "training": TRAINING,
+        "layers": [_layer(*layer.get_weights()) for layer in layers],
+        "genes": [
+            {"name": gene, "place": adata.var_names.get_loc(gene), "known_for": cells}
+            for gene, cells in GENES.items()
+        ],
+        "labels": [
+            {"name": name, "colour": colour} for name, colour in zip(names, lc.plots.PALETTE, strict=True)
+        ],
+        "cells": {
+            "z": _base64(model.encode(lc.inputs(adata)), "<f4"),
+            "label": _base64(label, "u1"),
+        },
+    }
+
+
+def _layer(kernel, bias) -> dict:
+    return {"units": len(bias), "kernel": _base64(kernel, "<f4"), "bias": _base64(bias, "<f4")}
+
+
+def _base64(array, dtype) -> str:
+    return base64.b64encode(np.ascontiguousarray(array, dtype)).decode()
+
+
+def picture(model, adata):
+    """The figure that stands on the page where no script runs: the map, and what each type's centre decodes to."""
+    lc.plots.use_style()
+    z, label = model.encode(lc.inputs(adata)), adata.obs["label"].astype(str).to_numpy()
+    names = np.unique(label)
+    centres = np.array([np.median(z[label == name], axis=0) for name in names])
+    genes = adata.var_names.get_indexer(list(GENES))
+    decoded = np.log1p(model.decode(centres)[:, genes])
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5.5), width_ratios=[1, 1.1])
+    lc.plots.embedding(left, z, label, "Cells in the latent space")
+    image = right.imshow(decoded, cmap="viridis", aspect="auto")
+    right.set_xticks(range(len(GENES)), list(GENES), rotation=90, fontsize=10)
+    right.set_yticks(range(len(names)), names, fontsize=10)
+    right.set_title("Decoded at the centre of each label")
+    figure.colorbar(image, ax=right, label="log1p of counts per ten thousand")
+    figure.legend(
+        *left.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=10, markerscale=3
+    )
+    return figure
+
+
+def main():
+    """Train, and write decoder.json and picture.png."""
+    adata = lc.datasets.pbmc_reference()
+    model = train(adata)
+    FOLDER.mkdir(exist_ok=True)
+    text = json.dumps(export(model, adata), indent=1) + "\n"
+    (FOLDER / "decoder.json").write_text(text, encoding="utf8")
+    picture(model, adata).savefig(FOLDER / "picture.png", metadata={"Software": None})
+    print(f"{FOLDER}/decoder.json: {len(text) / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
