@@ -22,13 +22,18 @@ FLAGS = [
 
 
 @pytest.fixture(scope="session")
-def site():
-    """The built site; make itself says whether it is newer than every source."""
+def built():
+    """The folder of the built site; make itself says whether it is newer than every source."""
     if subprocess.run(
         ["make", "--question", "_build/.built"], cwd=rules.ROOT, capture_output=True
     ).returncode:
         pytest.fail("_build/html is missing or older than its sources: make book")
-    return rules.Site(rules.SITE)
+    return rules.SITE
+
+
+@pytest.fixture(scope="session")
+def site(built):
+    return rules.Site(built)
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -37,9 +42,9 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def address(site):
+def address(built):
     """Where the site is served, on this computer only."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=site.folder))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=built))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/"

@@ -1,0 +1,182 @@
+"""The latent explorer: its file is the model's, it decodes as Keras does, and the page answers every hand."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+
+import latentcells as lc
+from tools import explorer
+
+FILE = explorer.FOLDER / "decoder.json"
+
+
+@pytest.fixture(scope="module")
+def stored():
+    return json.loads(FILE.read_text(encoding="utf8"))
+
+
+@pytest.fixture(scope="module")
+def adata():
+    return lc.datasets.pbmc_reference()
+
+
+def array(text, dtype, *shape):
+    return np.frombuffer(base64.b64decode(text), dtype).reshape(shape)
+
+
+@pytest.fixture(scope="module")
+def model(stored):
+    """Keras's own model, with the weights of the file in its decoder."""
+    model = lc.models.VAE(**stored["model"])
+    layers = [*(model.decoder.get_layer(f"hidden_{i}") for i in range(len(model.hidden))), model.head.dense]
+    for layer, kept in zip(layers, stored["layers"], strict=True):
+        kernel = array(kept["kernel"], "<f4", -1, kept["units"])
+        layer.set_weights([kernel, array(kept["bias"], "<f4", kept["units"])])
+    return model
+
+
+@pytest.fixture(scope="module")
+def z(stored):
+    return array(stored["cells"]["z"], "<f4", -1, 2)
+
+
+# The file.
+
+
+def test_the_file_is_small_and_made_with_the_settings_of_the_code(stored):
+    assert FILE.stat().st_size <= 500_000
+    assert stored["training"] == explorer.TRAINING
+    assert stored["model"] == {"n_genes": 765, **explorer.MODEL, "hidden": list(explorer.MODEL["hidden"])}
+
+
+def test_the_file_describes_the_data(stored, adata):
+    assert {gene["name"]: gene["known_for"] for gene in stored["genes"]} == explorer.GENES
+    assert [adata.var_names[gene["place"]] for gene in stored["genes"]] == list(explorer.GENES)
+    labels = np.array([label["name"] for label in stored["labels"]])
+    assert list(labels[array(stored["cells"]["label"], "u1", -1)]) == list(adata.obs["label"])
+
+
+def test_the_same_seed_exports_the_same_file(adata):
+    once, again = (explorer.export(explorer.train(adata, epochs=1), adata) for _ in range(2))
+    assert once == again
+
+
+def test_decoded_markers_are_what_the_cells_around_express(model, adata, z):
+    """Held-out cells only: the decoder has never seen their counts."""
+    _, test = lc.preprocess.split(adata, seed=0)
+    where = z[adata.obs_names.get_indexer(test.obs_names)]
+    genes = adata.var_names.get_indexer(list(explorer.GENES))
+    counts = test.X.toarray()
+    share = 1e4 * counts / counts.sum(1, keepdims=True)
+    near = np.argsort(np.linalg.norm(where[:, None] - where, axis=-1), axis=1)[:, :10]
+    around = np.log1p(share[near].mean(1)[:, genes])
+    decoded = np.log1p(model.decode(where)[:, genes])
+    for gene, seen, said in zip(explorer.GENES, around.T, decoded.T, strict=True):
+        if gene != "SPINK2":  # so few stem cells are held out that nothing surrounds them
+            assert np.corrcoef(seen, said)[0, 1] > 0.7, gene
+
+
+# The page.
+
+
+@pytest.fixture
+def page(visit):
+    page = visit("book/explorer.html", has_touch=True)
+    page.locator(".lc-explorer").wait_for()
+    yield page
+    assert not page.trouble
+
+
+def shown(page):
+    """The numbers of the page, by gene."""
+    read = "rows => rows.map(row => [row.dataset.gene, Number(row.lastChild.textContent)])"
+    return dict(page.locator(".lc-explorer tbody tr").evaluate_all(read))
+
+
+def place(page):
+    """z as the sliders have it."""
+    return np.array(page.get_by_role("slider").evaluate_all("all => all.map(slider => slider.valueAsNumber)"))
+
+
+def moved(page, act, model, stored):
+    """Do something to the point: it moves, and the numbers of its new place are Keras's."""
+    before, numbers = place(page), shown(page)
+    act()
+    here, now = place(page), shown(page)
+    assert np.abs(here - before).max() > 0.01 and now != numbers
+    said = model.decode(here[None])[0]
+    assert now == pytest.approx({g["name"]: said[g["place"]] for g in stored["genes"]}, abs=0.051)
+
+
+def test_a_pointer_drags_the_point(page, model, stored):
+    box = page.locator(".lc-explorer svg").bounding_box()
+
+    def drag():
+        page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.6 * box["height"], steps=4)
+        page.mouse.up()
+
+    moved(page, drag, model, stored)
+    here = place(page)
+    page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.2 * box["height"])
+    np.testing.assert_array_equal(place(page), here)  # let go
+
+
+def test_a_finger_moves_the_point(page, model, stored):
+    box = page.locator(".lc-explorer svg").bounding_box()
+    tap = (box["x"] + 0.2 * box["width"], box["y"] + 0.6 * box["height"])
+    moved(page, lambda: page.touchscreen.tap(*tap), model, stored)
+
+
+@pytest.mark.parametrize(
+    ("axis", "key"), [(0, "ArrowRight"), (0, "ArrowLeft"), (1, "ArrowUp"), (1, "ArrowDown")]
+)
+def test_arrow_keys_move_the_point(page, model, stored, axis, key):
+    before = place(page)
+    moved(page, lambda: page.get_by_role("slider").nth(axis).press(key), model, stored)
+    step = (place(page) - before) * (1 if key in ("ArrowRight", "ArrowUp") else -1)
+    assert step[axis] > 0 and step[1 - axis] == 0
+
+
+def test_a_button_goes_to_its_label(page, model, stored):
+    moved(page, page.get_by_role("button", name="CD19+ B").click, model, stored)
+    numbers = shown(page)
+    assert numbers["CD79A"] > 10 > numbers["GNLY"]
+    page.locator(".lc-explorer [role=status]", has_text="have the label CD19+ B").wait_for()
+
+
+def test_far_from_the_cells_the_page_says_so(page):
+    page.get_by_role("slider").nth(0).press("End")
+    page.get_by_role("slider").nth(1).press("Home")
+    page.locator(".lc-explorer [role=status]", has_text="No cell is near").wait_for()
+
+
+def test_a_drag_is_answered_within_50_ms(page):
+    slowest = page.evaluate(
+        """() => {
+            const map = document.querySelector(".lc-explorer svg");
+            const box = map.getBoundingClientRect();
+            map.hasPointerCapture = () => true;
+            const times = Array.from({ length: 50 }, (_, i) => {
+                const [clientX, clientY] = [box.left + (box.width * i) / 50, box.top + (box.height * i) / 50];
+                const start = performance.now();
+                map.dispatchEvent(new PointerEvent("pointermove", { clientX, clientY }));
+                document.body.getBoundingClientRect(); // the layout belongs to the answer
+                return performance.now() - start;
+            });
+            return times.sort((a, b) => a - b)[45]; // one in ten may meet another program's turn
+        }"""
+    )
+    assert slowest < 50
+
+
+def test_the_picture_stands_where_no_script_runs(visit):
+    page = visit("book/explorer.html")
+    page.locator(".lc-explorer").wait_for()
+    assert not page.locator("#explorer-picture").is_visible()
+    page = visit("book/explorer.html", java_script_enabled=False)
+    assert page.locator("#explorer-picture img").is_visible()
+    assert not page.locator(".lc-explorer").is_visible()
