@@ -27,6 +27,14 @@ def math_where_needed(app, pagename, templatename, context, doctree):
         context["script_files"] = [s for s in context["script_files"] if "mathjax" not in str(s.filename)]
 
 
+def lists_of_references(app, pagename, templatename, context, doctree):
+    """A list of references is no ARIA list: docutils gives its entries a role that is no list item."""
+    if "body" in context:
+        context["body"] = context["body"].replace(
+            '<div role="list" class="citation-list">', '<div class="citation-list">'
+        )
+
+
 def prune(app, exception):
     """Delete what no page asks for."""
     static = Path(app.outdir, "_static")
@@ -37,8 +45,9 @@ def prune(app, exception):
 
 
 def setup(app):
-    """Connect the three to Sphinx; they come after the extensions whose work they change."""
+    """Connect them to Sphinx; they come after the extensions whose work they change."""
     app.connect("config-inited", follow_address)
     app.connect("html-page-context", math_where_needed, priority=900)
+    app.connect("html-page-context", lists_of_references)
     app.connect("build-finished", prune, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
