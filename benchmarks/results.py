@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import batch_correction, hvg, normalization, self_supervised, vae
+from benchmarks import batch_correction, hvg, normalization, self_supervised, transformer_markers, vae
 from benchmarks.records import record
 
 CHAPTERS = {
@@ -11,6 +11,7 @@ CHAPTERS = {
     "03_hvg": hvg.rows,
     "04_self_supervised": self_supervised.rows,
     "05_batch_correction": batch_correction.rows,
+    "08_transformer_markers": transformer_markers.rows,
 }
 
 

@@ -31,7 +31,8 @@ UNITS = {"log_loss": "nats"}
 
 @dataclass
 class Task:
-    """Counts and log1p values (cells, genes) of training and test cells, the labels, and what networks are built of."""
+    """Counts and log1p values (cells, genes) of training and test cells, the labels, what networks are built of, and
+    the names of the genes."""
 
     counts: np.ndarray
     log1p: np.ndarray
@@ -39,6 +40,7 @@ class Task:
     test_counts: np.ndarray
     test_log1p: np.ndarray
     modules: list
+    genes: np.ndarray
 
     @property
     def names(self):
@@ -65,6 +67,7 @@ def task(train, test):
         train.obs["label"].astype(str).to_numpy(),
         *(lc.inputs(test, layer=layer) for layer in ("counts", None)),
         [np.flatnonzero(modules == module).tolist() for module in range(modules.max() + 1)],
+        train.var_names.to_numpy(),
     )
 
 
