@@ -17,6 +17,7 @@ from benchmarks.transformer import network, split, trained
 from benchmarks.vae import SEEDS, rows_of
 
 import keras  # isort: skip
+import tensorflow as tf  # isort: skip
 
 NETWORKS = {  # its keywords, and how it is trained
     "gene tokens": ({"tokens": "rank", "n_tokens": 128, "sets": None}, {"steps": 390, "learning_rate": 2e-3}),
@@ -36,9 +37,10 @@ def held_out(seed):
 
 
 def from_log1p(model):
-    """The logits as a function of the values that the tokens are made of, in place of the counts."""
+    """The logits as a function of the values that the tokens are made of, in place of the counts, compiled."""
     trunk = keras.Model(model.trunk.get_layer("tokens").input, model.trunk.output)
-    return lambda x: model.head(trunk(x))
+    any_cells = tf.TensorSpec((None, model.n_genes))
+    return tf.function(lambda x: model.head(trunk(x)), input_signature=[any_cells])
 
 
 def differential_expression(log1p, label, genes):
@@ -85,7 +87,7 @@ def by_networks(seed, permuted=False):
         "equal attention": equal,
         "attention above an equal share": attention - equal,
         "gradient x input": lc.markers.gradient_times_input(functions["gene sets"], x, target),
-        "integrated gradients": lc.markers.integrated_gradients(functions["gene sets"], x, target),
+        "integrated gradients": lc.markers.integrated_gradients(functions["gene sets"], x, target, steps=16),
         "logistic regression, coefficient x input": linear.coef_[target] * x,
     }
     for name, function in functions.items():

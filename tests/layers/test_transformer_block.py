@@ -27,7 +27,7 @@ def of(layer, *args, **kwargs):
 
 @pytest.mark.parametrize(("dropout", "drop_path"), [(0.0, 0.0), (0.2, 0.0), (0.0, 0.2)])
 def test_bears_what_every_layer_must(dropout, drop_path, tmp_path):
-    config = {"dim": 8, "n_heads": 2, "hidden": 12, "dropout": dropout, "drop_path": drop_path, "seed": 3}
+    config = {"dim": 8, "n_heads": 2, "dropout": dropout, "drop_path": drop_path, "seed": 3}
     run_layer_test(TransformerBlock, config, (T, MASK), tmp_path)
 
 
@@ -148,6 +148,17 @@ def test_a_left_out_branch_is_left_out_for_the_whole_cell():
     left_out = (np.abs(dropped) < 1e-6).all(axis=(1, 2))
     assert abs(left_out.mean() - 0.5) < 0.06
     np.testing.assert_allclose(dropped[~left_out], 2 * branch[~left_out], atol=1e-4)
+
+
+def test_with_a_zero_start_a_block_starts_as_the_identity_and_learns_both_branches():
+    layer = TransformerBlock(8, n_heads=2, zero_start=True)
+    np.testing.assert_array_equal(of(layer, T, MASK), T)
+    assert TransformerBlock.from_config(layer.get_config()).zero_start
+    model = keras.Sequential([layer])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    model.fit(T, np.ones_like(T), epochs=2, verbose=0)
+    for kernel in (layer.out.kernel, layer.contract.kernel):
+        assert np.abs(keras.ops.convert_to_numpy(kernel)).max() > 0
 
 
 def test_the_branches_are_left_out_apart():

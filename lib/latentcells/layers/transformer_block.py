@@ -28,6 +28,8 @@ class TransformerBlock(keras.layers.Layer):
         dropout: share of the entries that each branch loses in a training step.
         drop_path: share of the cells for which a branch is left out of a training step, and only the shortcut is
             there (stochastic depth: Huang et al. 2016, arXiv:1603.09382).
+        zero_start: whether the last matrix of each branch starts at zero: the block then starts as the identity, and
+            what its branches write grows only as far as training finds a use for it.
         seed: whole number.
 
     Call arguments:
@@ -52,7 +54,9 @@ class TransformerBlock(keras.layers.Layer):
         (True, (2, 2, 5, 5))
     """
 
-    def __init__(self, dim, n_heads=4, hidden=None, dropout=0.0, drop_path=0.0, seed=0, **kwargs):
+    def __init__(
+        self, dim, n_heads=4, hidden=None, dropout=0.0, drop_path=0.0, zero_start=False, seed=0, **kwargs
+    ):
         super().__init__(**kwargs)
         self.dim = checks.at_least(dim, 1, "dim")
         self.n_heads = checks.at_least(n_heads, 1, "n_heads")
@@ -62,22 +66,24 @@ class TransformerBlock(keras.layers.Layer):
         self.hidden = 2 * dim if hidden is None else checks.at_least(hidden, 1, "hidden")
         self.dropout = checks.share(dropout, "dropout", zero=True)
         self.drop_path = checks.share(drop_path, "drop_path", zero=True)
+        self.zero_start = bool(zero_start)
         self.seed = seed
         seeds = iter(np.random.SeedSequence(seed).generate_state(8).tolist())
         self.norm_attention = self._norm("norm_attention")
         self.norm_mlp = self._norm("norm_mlp")
         self.qkv = self._dense(3 * self.dim, seeds, "qkv")
-        self.out = self._dense(self.dim, seeds, "out")
+        self.out = self._dense(self.dim, seeds, "out", zero_start)
         self.expand = self._dense(self.hidden, seeds, "expand")
-        self.contract = self._dense(self.dim, seeds, "contract")
+        self.contract = self._dense(self.dim, seeds, "contract", zero_start)
         self.drop = [self._dropout(self.dropout, seeds) for _ in range(2)]
         self.drop_branch = [self._dropout(self.drop_path, seeds, (None, 1, 1)) for _ in range(2)]
 
     def _norm(self, name):
         return keras.layers.LayerNormalization(epsilon=1e-5, name=name, dtype=self.dtype_policy)
 
-    def _dense(self, units, seeds, name):
-        start = keras.initializers.GlorotUniform(seed=next(seeds))
+    def _dense(self, units, seeds, name, zero=False):
+        glorot = keras.initializers.GlorotUniform(seed=next(seeds))
+        start = "zeros" if zero else glorot
         return keras.layers.Dense(units, kernel_initializer=start, name=name, dtype=self.dtype_policy)
 
     def _dropout(self, rate, seeds, noise_shape=None):
@@ -114,7 +120,7 @@ class TransformerBlock(keras.layers.Layer):
         return (out, maps) if return_attention else out
 
     def get_config(self):
-        keys = "dim", "n_heads", "hidden", "dropout", "drop_path", "seed"
+        keys = "dim", "n_heads", "hidden", "dropout", "drop_path", "zero_start", "seed"
         return {**super().get_config(), **{key: getattr(self, key) for key in keys}}
 
 

@@ -17,6 +17,7 @@ TOKENS = *gene_tokens.HOW, "sets"
 TRUNK = (  # what two trunks must share
     "n_genes", "tokens", "n_tokens", "sets", "dim", "n_heads", "depth", "values", "pooling", "target_sum",
 )  # fmt: skip
+BLOCKS = ("dropout", "drop_path", "zero_start")
 UNASSIGNED = "unassigned"
 
 
@@ -48,7 +49,7 @@ class GeneTransformer(CellModel):
         target_sum: the total to which the counts of a cell are scaled before log1p. A value near the median total
             of the training cells keeps a single molecule of a typical cell near log1p(1).
         dropout: share of the entries that each branch of a block, and z, lose in a training step.
-        drop_path: share of the cells for which a branch of a block is left out, see `TransformerBlock`.
+        drop_path, zero_start: of the blocks, see `TransformerBlock`.
         rate: the share of the genes that a training step hides; 0 hides none, for labels only.
         label_smoothing: in [0, 1).
         seed: whole number; of the weights, of the masks and of the order of the cells in `fit`.
@@ -70,8 +71,8 @@ class GeneTransformer(CellModel):
 
     def __init__(
         self, n_genes, labels=None, tokens="rank", n_tokens=None, sets=None, dim=64, n_heads=4, depth=2,
-        values="piecewise", pooling="mean", target_sum=1e4, dropout=0.1, drop_path=0.0, rate=0.3,
-        label_smoothing=0.0, seed=0, **kwargs,
+        values="piecewise", pooling="mean", target_sum=1e4, dropout=0.1, drop_path=0.0,
+        zero_start=False, rate=0.3, label_smoothing=0.0, seed=0, **kwargs,
     ):  # fmt: skip
         super().__init__(n_genes, seed, **kwargs)
         self.labels = None if labels is None else checks.names(labels, "labels")
@@ -91,13 +92,14 @@ class GeneTransformer(CellModel):
         self.target_sum = checks.positive(target_sum, "target_sum")
         self.dropout = checks.share(dropout, "dropout", zero=True)
         self.drop_path = checks.share(drop_path, "drop_path", zero=True)
+        self.zero_start = bool(zero_start)
         self.rate = checks.share(rate, "rate", zero=self.labels is not None)
         self.label_smoothing = checks.share(label_smoothing, "label_smoothing", zero=True)
         seeds = iter(np.random.SeedSequence(self.seed).generate_state(self.depth + 6).tolist())
         self.masking = GeneMasking(self.rate, seed=next(seeds)) if self.rate else None
         self.trunk, self.maps = trunk(
             self.n_genes, tokens, n_tokens, sets, dim, n_heads, self.depth, values, pooling, self.target_sum,
-            {"dropout": self.dropout, "drop_path": self.drop_path}, seeds,
+            {key: getattr(self, key) for key in BLOCKS}, seeds,
         )  # fmt: skip
         self.sets = self.trunk.get_layer("tokens").members if tokens == "sets" else None
         self.drop = keras.layers.Dropout(self.dropout, seed=next(seeds), dtype="float32")
@@ -343,5 +345,5 @@ class GeneTransformer(CellModel):
         return self.check(x)
 
     def get_config(self):
-        keys = *TRUNK, "labels", "dropout", "drop_path", "rate", "label_smoothing", "seed"
+        keys = *TRUNK, *BLOCKS, "labels", "rate", "label_smoothing", "seed"
         return {**super().get_config(), **{key: getattr(self, key) for key in keys}}

@@ -17,12 +17,12 @@ HIGH = {"rank": 1.0, "all": 8.0, "expressed": 8.0}  # the last knot of the value
 
 
 def trunk(
-    n_genes, tokens, n_tokens, sets, dim, n_heads, depth, values, pooling, target_sum, regularise, seeds
+    n_genes, tokens, n_tokens, sets, dim, n_heads, depth, values, pooling, target_sum, blocks, seeds
 ):  # fmt: skip
     """Two functional models that share their layers; the arguments are those of `GeneTransformer`.
 
     Args:
-        regularise: ``dropout`` and ``drop_path`` of the blocks, a dictionary.
+        blocks: ``dropout``, ``drop_path`` and ``zero_start`` of the blocks, a dictionary.
         seeds: an iterator over whole numbers.
 
     Returns:
@@ -46,9 +46,9 @@ def trunk(
         t, mask = CellToken(next(seeds), name="cell")(t, mask)
     maps |= {"mask": mask, "attention": []}
     for i in range(depth):
-        block = TransformerBlock(dim, n_heads, **regularise, seed=next(seeds), name=f"block_{i}")
+        block = TransformerBlock(dim, n_heads, **blocks, seed=next(seeds), name=f"block_{i}")
         t, attention = block(t, padding_mask=mask, return_attention=True)
         maps["attention"].append(attention)
-    t = keras.layers.LayerNormalization(epsilon=1e-5, name="norm", dtype="float32")(t)
     z = TokenPooling(pooling, name="pooling", dtype="float32")(t, padding_mask=mask)
+    z = keras.layers.LayerNormalization(name="norm", dtype="float32")(z)
     return keras.Model(counts, z, name="trunk"), keras.Model(counts, maps, name="maps")
