@@ -2,7 +2,16 @@
 
 import sys
 
-from benchmarks import batch_correction, hvg, normalization, self_supervised, transformer, vae
+<<<<<<< HEAD
+from benchmarks import (
+    batch_correction,
+    hvg,
+    normalization,
+    self_supervised,
+    transformer,
+    transformer_markers,
+    vae,
+)
 from benchmarks.records import record
 
 CHAPTERS = {
@@ -12,6 +21,7 @@ CHAPTERS = {
     "04_self_supervised": self_supervised.rows,
     "05_batch_correction": batch_correction.rows,
     "06_transformer": transformer.rows,
+    "08_transformer_markers": transformer_markers.rows,
 }
 
 

@@ -1,0 +1,172 @@
+"""Chapter 8: which genes do attention, gradients and ablation name as the markers of a type, and are they right?
+
+Each seed is a split of chapter 4, with two networks that learn the same labels: one whose tokens are genes, for
+attention and ablation, and one whose tokens are sets of genes, for gradients and ablation, since the rank of a gene has
+no slope. The held-out cells are halved. Every ranking is made of the first half; the reference is differential
+expression in the second, so that the two share no cell. Each network is also trained on permuted labels.
+"""
+
+import numpy as np
+from anndata import AnnData
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.model_selection import train_test_split
+
+import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
+from benchmarks.transformer import network, split, trained
+from benchmarks.vae import SEEDS, rows_of
+
+import keras  # isort: skip
+import tensorflow as tf  # isort: skip
+
+NETWORKS = {  # its keywords, and how it is trained
+    "gene tokens": ({"tokens": "rank", "n_tokens": 128, "sets": None}, {"steps": 392}),
+    "gene sets": ({}, {}),
+}
+BASELINES = "random order", "mean log1p expression", "differential expression", "equal attention"
+PERMUTED = ", permuted labels"
+
+
+def held_out(seed):
+    """The held-out cells in two halves: (counts, log1p, labels) of each."""
+    cells, label, test = split(seed)
+    halves = train_test_split(
+        np.arange(test.sum()), test_size=0.5, stratify=label[test], random_state=seed, shuffle=True
+    )
+    return [(cells.test_counts[half], cells.test_log1p[half], label[test][half]) for half in halves]
+
+
+def from_log1p(model):
+    """The logits as a function of the values that the tokens are made of, in place of the counts, compiled."""
+    trunk = keras.Model(model.trunk.get_layer("tokens").input, model.trunk.output)
+    any_cells = tf.TensorSpec((None, model.n_genes))
+    return tf.function(lambda x: model.head(trunk(x)), input_signature=[any_cells])
+
+
+def differential_expression(log1p, label, genes):
+    """The ranking of scanpy's test, for arrays."""
+    adata = AnnData(log1p)
+    adata.var_names, adata.obs["label"] = genes, label
+    return lc.markers.differential_expression(adata)
+
+
+def reference(seed):
+    """The ranking that the others are compared with: differential expression in the second half."""
+    _, (_, log1p, label) = held_out(seed)
+    return differential_expression(log1p, label, split(seed)[0].genes)
+
+
+def without_network(seed):
+    """Rankings of the first half that no model has a part in."""
+    genes = split(seed)[0].genes
+    (_, log1p, label), _ = held_out(seed)
+    random = np.random.default_rng(seed).normal(size=log1p.shape)
+    return {
+        "random order": lc.markers.rank(random, label, genes),
+        "mean log1p expression": lc.markers.rank(log1p, label, genes),
+        "differential expression": differential_expression(log1p, label, genes),
+    }
+
+
+def by_networks(seed, permuted=False):
+    """Rankings of the first half by what was learned from the training cells, and macro-F1 on all held-out cells."""
+    cells, label, test = split(seed)
+    (counts, _, label_here), _ = held_out(seed)
+    y = np.random.default_rng(seed).permutation(cells.label) if permuted else cells.label
+    models = {
+        name: trained(network(cells, seed, **keywords), cells.counts, y, **training)
+        for name, (keywords, training) in NETWORKS.items()
+    }
+    linear = LogisticRegression(max_iter=1000).fit(cells.scaled(cells.counts), y)
+    x, target = cells.scaled(counts), models["gene sets"].codes(label_here)
+    functions = {name: from_log1p(model) for name, model in models.items()}
+    attention = models["gene tokens"].attention(counts)
+    equal = (attention > 0) / (attention > 0).sum(axis=1, keepdims=True)
+    scores = {
+        "attention": attention,
+        "equal attention": equal,
+        "attention above an equal share": attention - equal,
+        "gradient x input": lc.markers.gradient_times_input(functions["gene sets"], x, target),
+        "integrated gradients": lc.markers.integrated_gradients(functions["gene sets"], x, target, steps=16),
+        "logistic regression, coefficient x input": linear.coef_[target] * x,
+    }
+    for name, function in functions.items():
+        scores[f"ablation, {name}"] = lc.markers.ablation(function, x, target, np.arange(x.shape[1]))
+    guesses = {name: model.predict_labels(cells.test_counts)["label"] for name, model in models.items()}
+    guesses["logistic regression"] = linear.predict(cells.scaled(cells.test_counts))
+    return {
+        "rankings": {name: lc.markers.rank(score, label_here, cells.genes) for name, score in scores.items()},
+        "macro_f1": {name: f1_score(label[test], guess, average="macro") for name, guess in guesses.items()},
+    }
+
+
+def canonical(genes):
+    """The marker genes from the literature that are among the ranked genes."""
+    return {label: set(listed) & set(genes) for label, listed in lc.markers.canonical().items()}
+
+
+def agreement(ranking, truth):
+    """What a ranking is worth: against differential expression and against the literature, means over types."""
+    known = canonical(next(iter(truth.values())).index)
+    best = {label: scores.index[:20] for label, scores in truth.items()}
+    return {
+        "precision_at_10[canonical]": lc.markers.precision_at(ranking, known, 10)["mean"],
+        "precision_at_20[differential expression]": lc.markers.precision_at(ranking, best, 20)["mean"],
+        "rank_r[differential expression]": lc.markers.rank_agreement(ranking, truth)["mean"],
+    }
+
+
+def overlaps(rankings):
+    """For each seed, how many of its 20 best genes the others have too: among the genes that all of them rank."""
+    shared = set.intersection(*(set(next(iter(ranking.values())).index) for ranking in rankings))
+    rankings = [
+        {label: scores[scores.index.isin(shared)] for label, scores in ranking.items()}
+        for ranking in rankings
+    ]
+    return [
+        np.mean([lc.markers.stability([one, other], 20)["mean"] for other in rankings if other is not one])
+        for one in rankings
+    ]
+
+
+def assembled(truths, without, real, permuted):
+    """All rows, of lists with what `reference`, `without_network` and `by_networks` found, an entry a seed."""
+    known = [canonical(next(iter(truth.values())).index).values() for truth in truths]
+    found = rows_of(
+        "pbmc_facs",
+        "the best to be had",
+        [{"precision_at_10[canonical]": np.mean([min(len(genes), 10) / 10 for genes in of])} for of in known],
+        baseline=True,
+    )
+    rankings = {name: [run[name] for run in without] for name in without[0]}
+    for runs, suffix in ((real, ""), (permuted, PERMUTED)):
+        for name in runs[0]["macro_f1"]:
+            scores = [{"macro_f1": run["macro_f1"][name]} for run in runs]
+            found += rows_of("pbmc_facs", name + suffix, scores, name == "logistic regression")
+        for name in runs[0]["rankings"]:
+            rankings[name + suffix] = [run["rankings"][name] for run in runs]
+    del rankings["equal attention" + PERMUTED]  # the tokens are the same, whatever the labels
+    for name, seeds in rankings.items():
+        of, suffix = name.removesuffix(PERMUTED), PERMUTED if name.endswith(PERMUTED) else ""
+        judge = f"ablation, gene {'tokens' if 'attention' in of else 'sets'}" + suffix
+        scores = [
+            agreement(ranking, truth) | {"stability_at_20": overlap}
+            for ranking, truth, overlap in zip(seeds, truths, overlaps(seeds), strict=True)
+        ]
+        if "attention" in of or of in ("gradient x input", "integrated gradients"):
+            for score, ranking, removed in zip(scores, seeds, rankings[judge], strict=True):
+                score["rank_r[ablation in the same network]"] = lc.markers.rank_agreement(ranking, removed)[
+                    "mean"
+                ]
+        found += rows_of("pbmc_facs", name, scores, of in BASELINES or of.startswith("logistic"))
+    return found
+
+
+def rows():
+    """All rows of ``08_transformer_markers.json``."""
+    return assembled(
+        [reference(seed) for seed in SEEDS],
+        [without_network(seed) for seed in SEEDS],
+        [by_networks(seed) for seed in SEEDS],
+        [by_networks(seed, permuted=True) for seed in SEEDS],
+    )
