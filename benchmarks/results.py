@@ -2,7 +2,6 @@
 
 import sys
 
-<<<<<<< HEAD
 from benchmarks import (
     batch_correction,
     hvg,
