@@ -1,4 +1,4 @@
-"""What the book's own Sphinx extension adds: what follows from the published address, and a lean site."""
+"""The book's own Sphinx extension: what follows from the published address, lists that hold items, a lean site."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,12 +27,10 @@ def math_where_needed(app, pagename, templatename, context, doctree):
         context["script_files"] = [s for s in context["script_files"] if "mathjax" not in str(s.filename)]
 
 
-def lists_of_references(app, pagename, templatename, context, doctree):
-    """A list of references is no ARIA list: docutils gives its entries a role that is no list item."""
-    if "body" in context:
-        context["body"] = context["body"].replace(
-            '<div role="list" class="citation-list">', '<div class="citation-list">'
-        )
+def references_as_items(app, pagename, templatename, context, doctree):
+    """Call each reference an item of its list; docutils gives it a role that ARIA has withdrawn."""
+    if doctree:
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
 
 
 def prune(app, exception):
@@ -45,9 +43,9 @@ def prune(app, exception):
 
 
 def setup(app):
-    """Connect them to Sphinx; they come after the extensions whose work they change."""
+    """Connect these to Sphinx; they come after the extensions whose work they change."""
     app.connect("config-inited", follow_address)
     app.connect("html-page-context", math_where_needed, priority=900)
-    app.connect("html-page-context", lists_of_references)
+    app.connect("html-page-context", references_as_items)
     app.connect("build-finished", prune, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

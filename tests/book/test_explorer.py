@@ -100,6 +100,22 @@ def place(page):
     return np.array(page.get_by_role("slider").evaluate_all("all => all.map(slider => slider.valueAsNumber)"))
 
 
+def test_the_browser_decodes_as_keras_does(page, model, z):
+    corners = np.array([[-9.0, -9.0], [9.0, 9.0], [0.0, 0.0]], "float32")
+    points = np.concatenate([z[::20], corners])
+    decoded = page.evaluate(
+        """async (points) => {
+            const { decode, load } = await import("../_static/explorer/decoder.js");
+            const model = await load("../_static/explorer/decoder.json");
+            return points.map((z) => Array.from(decode(model, z)));
+        }""",
+        points.tolist(),
+    )
+    keras_says = model.decode(points)
+    np.testing.assert_allclose(decoded, keras_says, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(np.log1p(decoded), np.log1p(keras_says), atol=1e-4)
+
+
 def moved(page, act, model, stored):
     """Do something to the point: it moves, and the numbers of its new place are Keras's."""
     before, numbers = place(page), shown(page)
