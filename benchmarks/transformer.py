@@ -72,11 +72,19 @@ def task(train, test):
     )
 
 
-def logistic_regression(task, seed, scaled=False):
-    """Probabilities (test cells, names)."""
-    train, test = (
-        (task.scaled(task.counts), task.scaled(task.test_counts)) if scaled else (task.log1p, task.test_log1p)
-    )
+def per_10k(task, seed):
+    """The log1p values of training and test cells."""
+    return task.log1p, task.test_log1p
+
+
+def at_median(task, seed):
+    """The same, scaled to the median."""
+    return task.scaled(task.counts), task.scaled(task.test_counts)
+
+
+def logistic_regression(values, task, seed):
+    """Probabilities (test cells, names); ``values`` gives those of training and test cells."""
+    train, test = values(task, seed)
     return LogisticRegression(max_iter=1000).fit(train, task.label).predict_proba(test)
 
 
@@ -109,8 +117,8 @@ def transformer(task, seed, **changes):
 
 
 METHODS = {
-    "logistic regression": logistic_regression,
-    "logistic regression, scaled to the median": partial(logistic_regression, scaled=True),
+    "logistic regression": partial(logistic_regression, per_10k),
+    "logistic regression, scaled to the median": partial(logistic_regression, at_median),
     "Transformer without blocks": partial(transformer, depth=0),
     "gene Transformer": transformer,
     "gene Transformer, not regularised": partial(transformer, dropout=0.0, drop_path=0.0, zero_start=False),
@@ -200,11 +208,15 @@ def pretrained(seed):
     return trained(model, cells.counts, steps=PRETRAINING_STEPS, batch_size=128, learning_rate=2e-3)
 
 
+def embedded(task, seed):
+    """z of training and test cells, by the pre-trained network of the split."""
+    return [pretrained(seed).encode(counts) for counts in (task.counts, task.test_counts)]
+
+
 def probed(values, seed, standardise=False):
-    """Macro-F1 of a linear probe of ``values(task, seed)``, a function from counts and log1p to numbers of a cell."""
+    """Macro-F1 of a linear probe; ``values`` gives those of training and test cells."""
     cells, label, test = split(seed)
-    of = values(cells, seed)
-    z = np.concatenate([of(cells.counts, cells.log1p), of(cells.test_counts, cells.test_log1p)])
+    z = np.concatenate(values(cells, seed))
     return {
         f"macro_f1[{setting}]": lc.evaluate.few_labels(
             z, label, test, number, standardise=standardise, seed=seed
@@ -232,15 +244,11 @@ def tuned(start, seed):
 
 
 FEW = {
-    "logistic regression": partial(probed, lambda cells, seed: lambda counts, log1p: log1p),
-    "logistic regression, scaled to the median": partial(
-        probed, lambda cells, seed: lambda counts, log1p: cells.scaled(counts)
-    ),
+    "logistic regression": partial(probed, per_10k),
+    "logistic regression, scaled to the median": partial(probed, at_median),
     "gene Transformer": partial(tuned, False),
     "gene Transformer, pre-trained": partial(tuned, True),
-    "linear probe of the pre-trained Transformer": partial(
-        probed, lambda cells, seed: lambda counts, log1p: pretrained(seed).encode(counts), standardise=True
-    ),
+    "linear probe of the pre-trained Transformer": partial(probed, embedded, standardise=True),
 }
 
 

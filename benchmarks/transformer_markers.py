@@ -16,7 +16,6 @@ import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
 from benchmarks.transformer import network, split, trained
 from benchmarks.vae import SEEDS, rows_of
 
-import keras  # isort: skip
 import tensorflow as tf  # isort: skip
 
 NETWORKS = {  # its keywords, and how it is trained
@@ -36,11 +35,9 @@ def held_out(seed):
     return [(cells.test_counts[half], cells.test_log1p[half], label[test][half]) for half in halves]
 
 
-def from_log1p(model):
-    """The logits as a function of the values that the tokens are made of, in place of the counts, compiled."""
-    trunk = keras.Model(model.trunk.get_layer("tokens").input, model.trunk.output)
-    any_cells = tf.TensorSpec((None, model.n_genes))
-    return tf.function(lambda x: model.head(trunk(x)), input_signature=[any_cells])
+def compiled(model):
+    """`GeneTransformer.from_log1p` as a graph: it is called thousands of times."""
+    return tf.function(model.from_log1p(), input_signature=[tf.TensorSpec((None, model.n_genes))])
 
 
 def differential_expression(log1p, label, genes):
@@ -79,7 +76,7 @@ def by_networks(seed, permuted=False):
     }
     linear = LogisticRegression(max_iter=1000).fit(cells.scaled(cells.counts), y)
     x, target = cells.scaled(counts), models["gene sets"].codes(label_here)
-    functions = {name: from_log1p(model) for name, model in models.items()}
+    functions = {name: compiled(model) for name, model in models.items()}
     attention = models["gene tokens"].attention(counts)
     equal = (attention > 0) / (attention > 0).sum(axis=1, keepdims=True)
     scores = {

@@ -58,6 +58,18 @@ def test_counts_are_scaled_to_the_target_sum(target_sum, typed):
     np.testing.assert_allclose(mean, expected.mean(axis=0), rtol=1e-5)
 
 
+@pytest.mark.parametrize("tokens", ["rank", "sets"])
+def test_the_function_of_the_values_begins_behind_the_division(tokens, typed):
+    """With other totals the counts give the same logits, and other values other ones."""
+    own = {"sets": SETS, "n_tokens": None} if tokens == "sets" else {}
+    model, x = transformer(TYPES, tokens=tokens, target_sum=300.0, **own), typed["new x"][:5]
+    model.prepare(typed["x"])
+    function, values = model.from_log1p(), np.log1p(300.0 * x / x.sum(axis=1, keepdims=True))
+    logits = keras.ops.convert_to_numpy(model.logits(x))
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(function(values)), logits, atol=1e-4)
+    assert np.abs(keras.ops.convert_to_numpy(function(values[:, ::-1].copy())) - logits).max() > 1e-4
+
+
 def test_without_blocks_the_tokens_are_pooled_as_they_are(typed):
     model, x = transformer(tokens="all", n_tokens=None, depth=0, values="linear"), typed["new x"][:5]
     which, (shift, slope) = (model.trunk.get_layer(name).get_weights()[0] for name in ("genes", "values"))

@@ -253,6 +253,14 @@ class GeneTransformer(CellModel):
         """The logits (cells, labels) of counts (cells, genes), tensors."""
         return self.head(self.trunk(x))
 
+    def from_log1p(self):
+        """A function from the values of `log1p` to `logits`, tensors: what attributions are asked of.
+
+        It begins behind the division by a cell's total, through which attributions of counts cancel.
+        """
+        trunk = keras.Model(self.trunk.get_layer("tokens").input, self.trunk.output)
+        return lambda x: self.head(trunk(x))
+
     def predict_labels(self, x, threshold=0.0, batch_size=256) -> dict:
         """Name the cells.
 
