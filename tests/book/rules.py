@@ -126,9 +126,8 @@ class Site:
         url = urlsplit(target)
         if url.scheme or url.netloc or target in ("#", "#top"):
             return True
-        root = (
-            self.folder if url.path.startswith("/") else path.parent
-        )  # the 404 page is shown at any address
+        # the 404 page is shown at any address, and its links begin with a slash
+        root = self.folder if url.path.startswith("/") else path.parent
         there = (root / unquote(url.path).lstrip("/")).resolve() if url.path else path
         if not there.is_file():
             return False

@@ -93,9 +93,7 @@ class _Bounded:
         self.left, self.end = self.size, time.monotonic() + sum(_TIMEOUT) + self.size / _SLOWEST
         with open(output_file, "wb") as self.file:
             http(url, self, pooch_)
-        os.chmod(
-            output_file, 0o644
-        )  # pooch's temporary file is its owner's alone; a shared folder is for all
+        os.chmod(output_file, 0o644)  # pooch's temporary file is its owner's alone; a folder may be shared
 
     def write(self, piece: bytes) -> None:
         self.left -= len(piece)
