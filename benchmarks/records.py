@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import platform
 import re
@@ -93,6 +94,38 @@ def record(path, made_by, rows) -> dict:
     part.write_text(json.dumps(stored, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf8")
     part.replace(path)
     return stored
+
+
+def stored(path) -> dict:
+    """What a file of `record` holds.
+
+    Raises:
+        ValueError: for what `record` would not have written; it names the file and the row.
+    """
+    where = name = Path(path).name
+    try:
+        run = json.loads(Path(path).read_text(encoding="utf8"))
+        for key in ("made_by", "library", "versions", "machine"):
+            run[key]
+        for number, kept in enumerate(run["rows"], 1):
+            where = f"{name}, row {number}"
+            _check(kept)
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise ValueError(f"{where}, is not what was recorded: {reason}") from None
+    return run
+
+
+def _check(kept):
+    """Refuse a row that `row` does not make of its values; these are rounded."""
+    fields = "dataset", "method", "metric", "values", "unit", "baseline"
+    made = row(**{key: kept[key] for key in fields})
+    near = 3e-6 * max(map(abs, made["values"]))
+    for key in ("mean", "sd"):
+        one, other = kept[key], made[key]
+        same = one is other if None in (one, other) else math.isclose(one, other, rel_tol=1e-5, abs_tol=near)
+        if not same:
+            raise ValueError(f"{key} is {one}, where the values give {other}")
 
 
 def library_hash(folder=_LIBRARY) -> str:

@@ -225,11 +225,11 @@ def probed(values, seed, standardise=False):
     }
 
 
-def tuned(start, seed):
+def tuned(start, seed, per_type=PER_TYPE):
     """Macro-F1 of the network trained on few labels, from nothing or from what it learned without labels."""
     cells, label, test = split(seed)
     found = {}
-    for setting, number in PER_TYPE.items():
+    for setting, number in per_type.items():
         drawn = lc.evaluate.draw_labels(label, test, number, seed)
         changes, training = FINE if start else ({}, {})
         model = network(cells, seed, **changes)

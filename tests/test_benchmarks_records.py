@@ -112,3 +112,38 @@ def test_the_librarys_hash_changes_with_content_and_name_only(tmp_path):
     module.rename(tmp_path / "other.py")
     assert len({first, changed, records.library_hash(tmp_path)}) == 3
     assert first.startswith("0.")
+
+
+def test_what_was_recorded_is_read(tmp_path):
+    path = tmp_path / "01_test.json"
+    assert records.record(path, "make results", rows()) == records.stored(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda run: run["rows"][0].update(mean=0.9), "row 1, .* mean is 0.9, where the values give"),
+        (lambda run: run["rows"][0].update(sd=None), "row 1, .* sd is None, where the values give 1.5"),
+        (lambda run: run["rows"][1].update(sd=0.1), "row 2, .* sd is 0.1, where the values give None"),
+        (lambda run: run["rows"][2].update(values=[]), "row 3, .* no value for knn_macro_f1 of 'VAE'"),
+        (lambda run: run["rows"][2].update(values=[0.7, None]), "row 3, .* not 'NoneType'"),
+        (lambda run: run["rows"][2].update(metric="kNN"), "row 3, .* metric must be like"),
+        (lambda run: run["rows"][1].pop("unit"), "row 2, .* 'unit' is missing"),
+        (lambda run: run.pop("library"), "01_test.json, is not what was recorded: 'library' is missing"),
+        (lambda run: run.pop("rows"), "'rows' is missing"),
+    ],
+)
+def test_what_was_not_recorded_so_is_refused(tmp_path, change, message):
+    path = tmp_path / "01_test.json"
+    run = records.record(path, "make results", rows())
+    change(run)
+    path.write_text(json.dumps(run))
+    with pytest.raises(ValueError, match=message):
+        records.stored(path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"rows": [1]}'])
+def test_a_file_that_holds_something_else_is_refused(tmp_path, text):
+    (tmp_path / "01_test.json").write_text(text)
+    with pytest.raises(ValueError, match=r"01_test\.json"):
+        records.stored(tmp_path / "01_test.json")

@@ -1,0 +1,230 @@
+"""The `stored-runs` directive: every row of book/results/*.json in tables, by chapter, data set and metric."""
+
+import json
+import re
+import statistics
+import sys
+import tomllib
+from html import escape
+from itertools import groupby
+from math import floor, log10
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+sys.path.append(str(Path(__file__).parents[2]))  # Sphinx knows this folder only
+
+from benchmarks.records import stored
+
+BETTER = {
+    "higher": "Higher is better.",
+    "lower": "Lower is better.",
+    "neither": "Neither direction is better.",
+}
+UNKNOWN = {"words": "The chapter explains it."}
+
+
+def gathered(folder) -> tuple[dict, list]:
+    """(stored runs by name, all their rows); a row also has its ``run``, ``base`` metric and ``setting``.
+
+    Raises:
+        ValueError: for a stored run that is not what `benchmarks.records.record` writes, and for an empty folder.
+    """
+    runs = {path.stem: stored(path) for path in sorted(Path(folder).glob("*.json"))}
+    if not runs:
+        raise ValueError("book/results holds no stored run: make results writes them")
+    rows = []
+    for name, run in runs.items():
+        for row in run["rows"]:
+            base, _, setting = row["metric"].rstrip("]").partition("[")
+            rows.append({**row, "run": name, "base": base, "setting": setting, "made_by": run["made_by"]})
+    return runs, rows
+
+
+def natural(text) -> list:
+    """A key that sorts "250 genes" before "1000 genes"."""
+    return [
+        (float(part), "") if part[:1].isdigit() else (0.0, part) for part in re.split(r"(\d+\.?\d*)", text)
+    ]
+
+
+def tables(rows, metrics) -> list:
+    """[(base metric, its rows)] in the order of ``metrics``; in a table the baselines come first."""
+    rank = {base: place for place, base in enumerate(metrics)}
+
+    def metric(row):
+        return rank.get(row["base"], len(rank)), row["base"]
+
+    rows = sorted(
+        rows, key=lambda r: (metric(r), not r["baseline"], natural(r["method"]), natural(r["setting"]))
+    )
+    return [(base, list(of)) for (_, base), of in groupby(rows, metric)]
+
+
+def headline_first(tables, metrics) -> list:
+    """The tables, first the longest of those whose metric is marked as a headline."""
+    first = max(tables, key=lambda item: len(item[1]) * metrics.get(item[0], {}).get("headline", False))
+    return [first, *(other for other in tables if other is not first)]
+
+
+def decimals(rows) -> int:
+    """As many as show two digits of the table's typical spread, at most three."""
+    spreads = [row["sd"] for row in rows if row["sd"]]
+    if spreads:
+        digits = 1 - floor(log10(statistics.median(spreads)))
+    else:
+        digits = 2 - floor(log10(max(abs(row["mean"]) for row in rows) or 1))
+    return min(max(digits, 0), 3)
+
+
+def cells_of(row, link, digits, settings) -> str:
+    """A row of the table, as HTML."""
+    badge = ' <span class="lc-baseline">baseline</span>' if row["baseline"] else ""
+    spread = "" if row["sd"] is None else f" ±\N{NO-BREAK SPACE}{row['sd']:.{digits}f}"
+    return "".join(
+        (
+            f'<tr><th scope="row">{escape(row["method"])}{badge}</th>',
+            f"<td>{escape(row['setting'])}</td>" if settings else "",
+            f'<td data-value="{row["mean"]!r}">{row["mean"]:.{digits}f}{spread}</td>',
+            f"<td>{len(row['values'])}</td>",
+            f"<td>{link} <code>{escape(row['made_by'])}</code></td></tr>",
+        )
+    )
+
+
+def table(base, rows, link, over) -> str:
+    """A table of one metric on one data set, as HTML."""
+    unit = rows[0]["unit"]
+    caption = f"<code>{base}</code> on <code>{rows[0]['dataset']}</code>" + (
+        "" if unit == "1" else f", {unit}"
+    )
+    settings, digits = any(row["setting"] for row in rows), decimals(rows)
+    text, number = (f' data-sort="{kind}"' for kind in ("text", "number"))
+    heads = (
+        ("Method", text),
+        ("Setting", text),
+        ("Mean ± sd", number),
+        (over.capitalize(), ""),
+        ("Source", ""),
+    )
+    columns = "".join(
+        f'<th scope="col"{sort}>{head}</th>' for head, sort in heads if settings or head != "Setting"
+    )
+    body = "\n".join(cells_of(row, link, digits, settings) for row in rows)
+    return (
+        f'<table class="table lc-results"><caption>{caption}</caption>'
+        f"<thead><tr>{columns}</tr></thead>\n<tbody>{body}</tbody></table>"
+    )
+
+
+def html(text) -> nodes.raw:
+    """A node of HTML."""
+    return nodes.raw("", text, format="html")
+
+
+def folded(name, summary, content) -> list:
+    """Nodes that a reader opens."""
+    return [html(f'<details class="{name}"><summary>{summary}</summary>'), *content, html("</details>")]
+
+
+class StoredRuns(SphinxDirective):
+    """All stored runs: a section for each chapter, in it one for each data set, in it a table for each metric."""
+
+    def run(self):
+        """The nodes; a stored run that is broken is an error of the page."""
+        folder = Path(self.env.srcdir, "book", "results")
+        self.env.note_dependency(str(folder / "metrics.toml"))
+        try:
+            runs, rows = gathered(folder)
+            numbers = sorted({name[:2] for name in runs})
+            chapters = {number: self.chapter(number) for number in numbers}
+        except ValueError as error:
+            raise self.error(str(error)) from None
+        self.metrics = tomllib.loads((folder / "metrics.toml").read_text(encoding="utf8"))
+        sections = [
+            self.section_of(
+                *chapters[number],
+                {name: run for name, run in runs.items() if name.startswith(number)},
+                [row for row in rows if row["run"].startswith(number)],
+            )
+            for number in numbers
+        ]
+        return [self.contents(sections), *sections]
+
+    def chapter(self, number):
+        """(number, page, title) of the chapter that the stored runs with this number belong to."""
+        for path in Path(self.env.srcdir, "chapters").glob(f"{number}_*.ipynb"):
+            if (page := f"chapters/{path.stem}") in self.env.found_docs:
+                first = "".join(json.loads(path.read_text(encoding="utf8"))["cells"][0]["source"])
+                return int(number), page, first.splitlines()[0].removeprefix("# ")
+        raise ValueError(f"book/results/{number}_*.json: _toc.yml names no chapter chapters/{number}_*.ipynb")
+
+    def section_of(self, number, page, title, runs, rows):
+        """The section of a chapter."""
+        address = self.env.app.builder.get_relative_uri(self.env.docname, page)
+        link = f'<a class="reference internal" href="{address}">Chapter {number}</a>'
+        section = titled(f"chapter-{number}", f"Chapter {number}: {title}")
+        by_dataset = {}
+        for row in rows:
+            by_dataset.setdefault(row["dataset"], []).append(row)
+        for dataset, of in sorted(by_dataset.items(), key=lambda item: (-len(item[1]), item[0])):
+            part = titled(f"chapter-{number}-{nodes.make_id(dataset)}", nodes.literal("", dataset))
+            first, *others = headline_first(tables(of, self.metrics), self.metrics)
+            part += nodes.container("", *self.block(*first, link), classes=["lc-block"])
+            for base, more in others:
+                count = f"{len(more)} row{'s' if len(more) > 1 else ''}"
+                part += folded("lc-block", f"<code>{base}</code>, {count}", self.block(base, more, link))
+            section += part
+        made = self.parse_text_to_nodes("\n".join(map(provenance, runs, runs.values())))
+        section += folded("lc-made", "Versions and machine", made)
+        return section
+
+    def block(self, base, rows, link):
+        """What a metric is, and its table."""
+        known = self.metrics.get(base, UNKNOWN)
+        better = f" **{BETTER[known['better']]}**" if "better" in known else ""
+        words = self.parse_text_to_nodes(f"`{base}`: {known['words']}{better}")
+        return [*words, html(table(base, rows, link, known.get("over", "seeds")))]
+
+    def contents(self, sections):
+        """Links to the sections, for who has no sidebar."""
+        found = nodes.bullet_list()
+        for section in sections:
+            title, *parts = section.findall(nodes.title)
+            paragraph = nodes.paragraph("", "", leads(section, nodes.Text(title.astext())), nodes.Text(": "))
+            for part in parts:
+                comma = nodes.Text(", " if part is not parts[0] else "")
+                paragraph += [comma, leads(part.parent, nodes.literal("", part.astext()))]
+            found += nodes.list_item("", paragraph)
+        return found
+
+
+def titled(name, title):
+    """An empty section."""
+    title = title if isinstance(title, nodes.Node) else nodes.Text(title)
+    return nodes.section("", nodes.title("", "", title), ids=[name], names=[name])
+
+
+def leads(section, text):
+    """A link to a section of the page."""
+    return nodes.reference("", "", text, internal=True, refid=section["ids"][0])
+
+
+def provenance(name, run) -> str:
+    """An item that says how a stored run came to be."""
+    machine, versions = run["machine"], run["versions"]
+    tools = ", ".join(
+        f"{tool} {versions[tool]}" for tool in ("keras", "tensorflow", "scvi-tools") if tool in versions
+    )
+    cores = f"{machine['cores']} core{'s' if machine['cores'] > 1 else ''}"
+    return (
+        f"- `{name}.json`: `{run['made_by']}`, library {run['library']}, python {versions['python']}, "
+        f"{tools}; {cores}, {machine['cpu']}"
+    )
+
+
+def setup(app):
+    """Make the directive known."""
+    app.add_directive("stored-runs", StoredRuns)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,264 @@
+"""The results page: every stored row is on it, its numbers are the stored ones, its tables sort and filter."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+
+import pytest
+
+from benchmarks import records
+from benchmarks.records import FOLDER
+from book._ext import stored_runs
+from tests.book.rules import ROOT
+from tests.book.test_browser import severe
+
+PAGE = "book/results.html"
+SPREAD = re.compile(r"(-?[\d.]+)(?: ±\N{NO-BREAK SPACE}([\d.]+))?")
+
+
+@pytest.fixture(scope="module")
+def stored():
+    """Every stored row, with the name and the command of its file."""
+    runs = {path.stem: json.loads(path.read_text(encoding="utf8")) for path in FOLDER.glob("*.json")}
+    return [
+        {**row, "run": name, "made_by": run["made_by"]} for name, run in runs.items() for row in run["rows"]
+    ]
+
+
+@pytest.fixture(scope="module")
+def tables(site):
+    return site.pages[site.folder / PAGE].select("table.lc-results")
+
+
+def shown(table):
+    """What each row of a table says: the fields of a stored row, and what is read."""
+    base, dataset = (code.text for code in table.caption("code"))
+    heads = [head.text for head in table.thead("th")]
+    for tr in table.tbody("tr"):
+        cells = dict(zip(heads, tr(["th", "td"]), strict=True))
+        setting = cells["Setting"].text if "Setting" in cells else ""
+        badge = cells["Method"].find(class_="lc-baseline")
+        yield {
+            "dataset": dataset,
+            "method": cells["Method"].find(string=True).strip(),
+            "baseline": badge is not None,
+            "metric": f"{base}[{setting}]" if setting else base,
+            "mean": float(cells["Mean ± sd"]["data-value"]),
+            "n": int(tr("td")[-2].text),
+            "run": re.search(r"chapters/(\d\d)_", cells["Source"].a["href"])[1],
+            "made_by": cells["Source"].code.text,
+            "text": cells["Mean ± sd"].text,
+        }
+
+
+# What the page says.
+
+
+def test_every_stored_row_is_on_the_page_once(stored, tables):
+    keys = "dataset", "method", "baseline", "metric", "mean", "n", "run", "made_by"
+    found = Counter(tuple(row[key] for key in keys) for table in tables for row in shown(table))
+    due = [{**row, "n": len(row["values"]), "run": row["run"][:2]} for row in stored]
+    assert found == Counter(tuple(row[key] for key in keys) for row in due)
+
+
+def test_the_numbers_that_are_read_are_the_stored_ones(stored, tables):
+    spreads = {(r["run"][:2], r["dataset"], r["method"], r["metric"], r["made_by"]): r["sd"] for r in stored}
+    for table in tables:
+        for row in shown(table):
+            mean, sd = SPREAD.fullmatch(row["text"]).groups()
+            digits = len(mean.partition(".")[2])
+            due = spreads[tuple(row[key] for key in ("run", "dataset", "method", "metric", "made_by"))]
+            assert mean == f"{row['mean']:.{digits}f}"
+            assert sd == (None if due is None else f"{due:.{digits}f}")
+
+
+def test_baselines_come_first(tables):
+    for table in tables:
+        baselines = [row["baseline"] for row in shown(table)]
+        assert baselines == sorted(baselines, reverse=True)
+
+
+def test_above_each_table_stands_what_it_measures(tables):
+    metrics = tomllib.loads((FOLDER / "metrics.toml").read_text(encoding="utf8"))
+    for table in tables:
+        base, words = table.caption.code.text, table.find_previous_sibling("p")
+        assert words.code.text == base
+        if base in metrics:
+            assert stored_runs.BETTER[metrics[base]["better"]] in words.text
+            assert len(words.text) > 40
+
+
+def test_one_table_of_each_data_set_is_open(tables):
+    blocks = [table.find_parent(class_="lc-block") for table in tables]
+    for section in {id(block.parent): block.parent for block in blocks}.values():
+        within = section(class_="lc-block", recursive=False)
+        assert [block.name for block in within] == ["div"] + ["details"] * (len(within) - 1)
+
+
+def test_the_page_is_light(site):
+    assert (site.folder / PAGE).stat().st_size < 1e6
+
+
+# How it is made.
+
+
+def test_settings_sort_by_their_numbers():
+    names = "rate 0.25", "1000 genes", "all genes", "rate 0.1", "250 genes"
+    due = ["250 genes", "1000 genes", "all genes", "rate 0.1", "rate 0.25"]
+    assert sorted(names, key=stored_runs.natural) == due
+
+
+@pytest.mark.parametrize(
+    ("means", "sd", "digits"), [([0.5], 0.012, 3), ([0.5], 0.00012, 3), ([-2451.2], 2.3, 1), ([9000.0], 150.0, 0),
+                                ([812.3], None, 0), ([0.25], None, 3), ([0.0], None, 2)],
+)  # fmt: skip
+def test_decimals_follow_the_spread(means, sd, digits):
+    assert stored_runs.decimals([{"mean": mean, "sd": sd} for mean in means]) == digits
+
+
+@pytest.fixture
+def book(tmp_path):
+    """Builds a small book of one chapter and its stored run: book() gives the exit status and what is said."""
+    (tmp_path / "chapters").mkdir()
+    cell = {"cell_type": "markdown", "id": "a", "metadata": {}, "source": ["# A title\n", "Words."]}
+    notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (tmp_path / "chapters" / "07_new.ipynb").write_text(json.dumps(notebook))
+    rows = [
+        records.row("kang", "VAE", "never_seen[2 genes]", [1, 2]),
+        records.row("kang", "PCA", "never_seen[2 genes]", [1], baseline=True),
+    ]
+    (tmp_path / "book" / "results").mkdir(parents=True)
+    (tmp_path / "book" / "results" / "metrics.toml").write_bytes((FOLDER / "metrics.toml").read_bytes())
+    records.record(tmp_path / "book" / "results" / "07_new.json", "make results", rows)
+    (tmp_path / "book" / "results.md").write_text(
+        "# Results\n\n```{stored-runs}\n```\n\n```{toctree}\n../chapters/07_new\n```\n"
+    )
+    (tmp_path / "conf.py").write_text(
+        f"import sys\nsys.path.append({str(ROOT / 'book/_ext')!r})\n"
+        "extensions = ['myst_nb', 'stored_runs']\nnb_execution_mode = 'off'\nroot_doc = 'book/results'\n"
+    )
+
+    def build():
+        command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", tmp_path, tmp_path / "_out"]
+        run = subprocess.run(command, capture_output=True, text=True)
+        return run.returncode, run.stderr
+
+    return build
+
+
+def test_a_new_stored_run_needs_no_edit(book, tmp_path):
+    assert book() == (0, "")
+    page = (tmp_path / "_out" / PAGE).read_text(encoding="utf8")
+    assert "Chapter 7: A title" in page
+    assert page.index("PCA") < page.index("VAE")
+    assert '<td data-value="1.5">1.50 ±\N{NO-BREAK SPACE}0.71</td><td>2</td>' in page
+
+
+def test_a_broken_stored_run_fails_the_build(book, tmp_path):
+    path = tmp_path / "book" / "results" / "07_new.json"
+    path.write_text(path.read_text().replace('"mean": 1.5', '"mean": 2.5'))
+    status, said = book()
+    assert status
+    line = "07_new.json, row 2, is not what was recorded: mean is 2.5, where the values give 1.5"
+    assert re.search(rf"results\.md:3: ERROR: {line}", said)
+
+
+# In a browser.
+
+
+@pytest.fixture
+def page(visit):
+    page = visit(PAGE)
+    page.locator("#lc-filter").wait_for()
+    yield page
+    assert not page.trouble
+
+
+def values(table):
+    return table.locator("td[data-value]").evaluate_all("all => all.map(cell => Number(cell.dataset.value))")
+
+
+def head(table, name):
+    """The button of a column and its head."""
+    return table.get_by_role("button", name=name), table.get_by_role("columnheader", name=name)
+
+
+def test_a_column_of_means_sorts_as_numbers_by_keyboard(page):
+    table = page.locator("table.lc-results", has_text="cells_per_second on").first
+    before = values(table)
+    assert sorted(before) != sorted(before, key=str)  # as text they would sort otherwise
+    button, column = head(table, "Mean ± sd")
+    assert column.get_attribute("aria-sort") == "none"
+    for key, order, due in (
+        ("Enter", "ascending", sorted(before)),
+        ("Space", "descending", sorted(before, reverse=True)),
+        ("Enter", "none", before),
+    ):
+        button.focus()
+        page.keyboard.press(key)
+        assert (column.get_attribute("aria-sort"), values(table)) == (order, due)
+        assert button.evaluate("button => button === document.activeElement")
+
+
+def test_rows_move_as_a_whole(page):
+    table = page.locator("table.lc-results").first
+    before = sorted(table.locator("tbody tr").all_inner_texts())
+    head(table, "Method")[0].click()
+    after = table.locator("tbody tr").all_inner_texts()
+    assert sorted(after) == before and after != before
+
+
+def test_settings_sort_by_their_numbers_and_one_column_at_a_time(page):
+    table = page.locator("#chapter-3-pbmc-facs table.lc-results").first
+    head(table, "Mean ± sd")[0].click()
+    head(table, "Setting")[0].click()
+    settings = table.locator("tbody td:nth-child(2)").all_inner_texts()
+    sizes = [int(setting.split()[0]) for setting in settings if setting[0].isdigit()]
+    assert sizes == sorted(sizes) and len(set(sizes)) > 3
+    orders = table.locator("th[aria-sort]").evaluate_all("all => all.map(head => head.ariaSort)")
+    assert orders == ["none", "ascending", "none"]
+
+
+def test_the_filter_shows_the_rows_that_have_all_words(page, stored):
+    status = page.locator(".lc-filter [role=status]")
+    field = page.get_by_role("searchbox", name="Show only rows")
+    rows = page.locator(".lc-results tbody tr")
+    assert status.inner_text() == f"{len(stored)} rows."
+    due = [row for row in stored if row["dataset"] == "kang" and row["method"] == "scVI"]
+    field.fill("SCVI kang")
+    assert status.inner_text() == f"{len(due)} of {len(stored)} rows have these words."
+    assert rows.filter(visible=True).count() == len(due) > 5  # folded tables are open
+    assert not page.locator("#chapter-1").is_visible()
+    field.fill("no such words")
+    assert status.inner_text().startswith("0 of") and not rows.filter(visible=True).count()
+    field.fill("")
+    assert page.locator("#chapter-1").is_visible()
+    assert page.locator("details.lc-block[open]").count() == 0
+
+
+def test_with_every_table_open_a_phone_shows_all_of_it(visit):
+    page = visit(PAGE, width=390)
+    page.evaluate("document.querySelectorAll('details').forEach(block => block.open = true)")
+    widest = "Math.max(...Array.from(document.querySelectorAll('.lc-results'), t => t.getBoundingClientRect().right))"
+    assert page.evaluate(widest) <= 390
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_sorted_and_filtered_it_is_accessible(visit, theme):
+    page = visit(PAGE, theme, reduced_motion="reduce")
+    page.locator("#lc-filter").fill("kang scib")
+    head(page.locator("table.lc-results:visible").first, "Mean ± sd")[0].click()
+    assert not severe(page)
+
+
+def test_without_scripts_the_tables_are_read(visit):
+    page = visit(PAGE, java_script_enabled=False)
+    assert page.locator("table.lc-results").first.is_visible()
+    assert not page.locator(".lc-results button, .lc-filter").count()
+    folded = page.locator("details.lc-block").first
+    folded.locator("summary").click()
+    assert folded.locator("table").is_visible()

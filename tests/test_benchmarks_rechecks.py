@@ -1,0 +1,94 @@
+"""A stored run still holds: the library that made it, or what the library has become, gives a row of it again."""
+
+import pytest
+
+from benchmarks import rechecks
+from benchmarks.records import FOLDER, library_hash, row, stored
+from latentcells import datasets
+from latentcells.datasets import _fetch
+
+LIBRARY = library_hash()
+
+
+def check(name, run):
+    """Fail where a row of a stored run, made by another library, does not come out again."""
+    if run["library"] == LIBRARY:
+        pytest.skip("made by this very library")
+    if name in rechecks.UNCHECKED:
+        pytest.skip(rechecks.UNCHECKED[name])
+    assert name in rechecks.RECHECKS, f"{name}: give it a recheck in benchmarks/rechecks.py"
+    recheck = rechecks.RECHECKS[name]
+    try:
+        value = recheck.again()[recheck.metric]
+    except datasets.DataUnavailable as error:
+        pytest.skip(str(error))
+    except ModuleNotFoundError as error:
+        pytest.skip(f"{error}: make bench installs it")
+    found = rechecks.contradiction(recheck.row(run), value)
+    assert not found, f"{name}: {found}"
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
+def test_a_stored_run_still_holds(path, monkeypatch):
+    monkeypatch.setattr(_fetch, "_RETRIES", 0)  # one quick try at the network
+    monkeypatch.setattr(_fetch, "_TIMEOUT", (3, 10))
+    check(path.stem, stored(path))
+
+
+# The check itself.
+
+
+@pytest.mark.parametrize("name", rechecks.RECHECKS)
+def test_a_recheck_is_about_a_stored_row_and_a_doctored_one_contradicts_it(name):
+    kept = rechecks.RECHECKS[name].row(stored(FOLDER / f"{name}.json"))
+    assert not rechecks.contradiction(kept, kept["values"][0])
+    doctored = kept | {"mean": kept["values"][0] + 4 * max(kept["sd"] or 0, rechecks.FLOOR)}
+    assert rechecks.contradiction(doctored, kept["values"][0])
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """run(again): a stored run of another library, of mean 0.52 and sd 0.02, and what gives its row again."""
+    kept = row("kang", "PCA", "ari", [0.5, 0.54, 0.52], baseline=True)
+
+    def run(again):
+        monkeypatch.setitem(rechecks.RECHECKS, "run", rechecks.Recheck("kang", "PCA", "ari", again))
+        return {"library": "another", "rows": [kept]}
+
+    return run
+
+
+def test_within_three_standard_deviations_it_holds(run):
+    check("run", run(lambda: {"ari": 0.579}))
+    check("run", run(lambda: {"ari": 0.461}))
+
+
+@pytest.mark.parametrize("value", [0.581, 0.459])
+def test_beyond_them_it_fails_and_says_what_to_do(run, value):
+    with pytest.raises(AssertionError, match=rf"run: ari of 'PCA' on 'kang' is {value} now, .*make results"):
+        check("run", run(lambda: {"ari": value}))
+
+
+def test_where_there_is_no_spread_a_small_change_is_borne():
+    kept = row("kang", "PCA", "ari", [0.5])
+    assert not rechecks.contradiction(kept, 0.519)
+    assert rechecks.contradiction(kept, 0.521)
+
+
+def test_the_same_library_is_not_asked_again(run):
+    with pytest.raises(pytest.skip.Exception, match="this very library"):
+        check("run", run(lambda: 1 / 0) | {"library": LIBRARY})
+
+
+def test_a_run_without_a_recheck_fails(run):
+    with pytest.raises(AssertionError, match="other: give it a recheck"):
+        check("other", run(lambda: {"ari": 0.5}))
+
+
+@pytest.mark.parametrize("error", [datasets.DataUnavailable, ModuleNotFoundError])
+def test_what_is_not_here_is_named(run, error):
+    def again():
+        raise error("harmony is missing")
+
+    with pytest.raises(pytest.skip.Exception, match="harmony is missing"):
+        check("run", run(again))
