@@ -99,8 +99,8 @@ def _expression():
     return transformer_markers.agreement(ranking, transformer_markers.reference(0))
 
 
-# Of four runs no network is trained again, for that takes too long. The VAE of chapters 1 and 3 is trained in the recheck
-# of chapter 2, the Transformer of chapter 8 in that of chapter 6; those of chapter 5 are compared by its notebook only.
+# Of four runs no network is trained again, for that takes too long. The VAE of chapters 1 and 3 is trained in the
+# recheck of chapter 2, the Transformer of chapter 8 in that of chapter 6; those of chapter 5 by its notebook only.
 RECHECKS = {
     "01_vae": Recheck("pbmc3k", "PCA-10", "probe_macro_f1", _pca),
     "02_normalization": Recheck("pbmc_facs", "layer", "heldout_elbo[batch size 256]", _layer_normalised_vae),

@@ -112,7 +112,9 @@ def stored(path) -> dict:
             _check(kept)
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else error
-        raise ValueError(f"{where}, is not what was recorded: {reason}") from None
+        raise ValueError(
+            f"{where} is not as it was recorded: {reason} (make results or make bench writes it again)"
+        ) from None
     return run
 
 

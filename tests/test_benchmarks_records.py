@@ -122,14 +122,17 @@ def test_what_was_recorded_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda run: run["rows"][0].update(mean=0.9), "row 1, .* mean is 0.9, where the values give"),
-        (lambda run: run["rows"][0].update(sd=None), "row 1, .* sd is None, where the values give 1.5"),
-        (lambda run: run["rows"][1].update(sd=0.1), "row 2, .* sd is 0.1, where the values give None"),
-        (lambda run: run["rows"][2].update(values=[]), "row 3, .* no value for knn_macro_f1 of 'VAE'"),
-        (lambda run: run["rows"][2].update(values=[0.7, None]), "row 3, .* not 'NoneType'"),
-        (lambda run: run["rows"][2].update(metric="kNN"), "row 3, .* metric must be like"),
-        (lambda run: run["rows"][1].pop("unit"), "row 2, .* 'unit' is missing"),
-        (lambda run: run.pop("library"), "01_test.json, is not what was recorded: 'library' is missing"),
+        (lambda run: run["rows"][0].update(mean=0.9), "row 1 is .* mean is 0.9, where the values give"),
+        (lambda run: run["rows"][0].update(sd=None), "row 1 is .* sd is None, where the values give 1.5"),
+        (lambda run: run["rows"][1].update(sd=0.1), "row 2 is .* sd is 0.1, where the values give None"),
+        (lambda run: run["rows"][2].update(values=[]), "row 3 is .* no value for knn_macro_f1 of 'VAE'"),
+        (lambda run: run["rows"][2].update(values=[0.7, None]), "row 3 is .* not 'NoneType'"),
+        (lambda run: run["rows"][2].update(metric="kNN"), "row 3 is .* metric must be like"),
+        (lambda run: run["rows"][1].pop("unit"), "row 2 is .* 'unit' is missing"),
+        (
+            lambda run: run.pop("library"),
+            "01_test.json is not as it was recorded: 'library' is missing .make results",
+        ),
         (lambda run: run.pop("rows"), "'rows' is missing"),
     ],
 )

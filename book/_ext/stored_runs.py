@@ -78,14 +78,19 @@ def decimals(rows) -> int:
     return min(max(digits, 0), 3)
 
 
+def breakable(text) -> str:
+    """HTML that may go on in a new line after an underscore."""
+    return escape(text).replace("_", "_<wbr>")
+
+
 def cells_of(row, link, digits, settings) -> str:
     """A row of the table, as HTML."""
     badge = ' <span class="lc-baseline">baseline</span>' if row["baseline"] else ""
     spread = "" if row["sd"] is None else f" ±\N{NO-BREAK SPACE}{row['sd']:.{digits}f}"
     return "".join(
         (
-            f'<tr><th scope="row">{escape(row["method"])}{badge}</th>',
-            f"<td>{escape(row['setting'])}</td>" if settings else "",
+            f'<tr><th scope="row">{breakable(row["method"])}{badge}</th>',
+            f"<td>{breakable(row['setting'])}</td>" if settings else "",
             f'<td data-value="{row["mean"]!r}">{row["mean"]:.{digits}f}{spread}</td>',
             f"<td>{len(row['values'])}</td>",
             f"<td>{link} <code>{escape(row['made_by'])}</code></td></tr>",
