@@ -86,12 +86,12 @@ def breakable(text) -> str:
 def cells_of(row, link, digits, settings) -> str:
     """A row of the table, as HTML."""
     badge = ' <span class="lc-baseline">baseline</span>' if row["baseline"] else ""
-    spread = "" if row["sd"] is None else f" ±\N{NO-BREAK SPACE}{row['sd']:.{digits}f}"
+    spread = "" if row["sd"] is None else f" ±\N{NO-BREAK SPACE}{row['sd']:,.{digits}f}"
     return "".join(
         (
             f'<tr><th scope="row">{breakable(row["method"])}{badge}</th>',
             f"<td>{breakable(row['setting'])}</td>" if settings else "",
-            f'<td data-value="{row["mean"]!r}">{row["mean"]:.{digits}f}{spread}</td>',
+            f'<td data-value="{row["mean"]!r}">{row["mean"]:,.{digits}f}{spread}</td>',
             f"<td>{len(row['values'])}</td>",
             f"<td>{link} <code>{escape(row['made_by'])}</code></td></tr>",
         )
@@ -100,10 +100,8 @@ def cells_of(row, link, digits, settings) -> str:
 
 def table(base, rows, link, over) -> str:
     """A table of one metric on one data set, as HTML."""
-    unit = rows[0]["unit"]
-    caption = f"<code>{base}</code> on <code>{rows[0]['dataset']}</code>" + (
-        "" if unit == "1" else f", {unit}"
-    )
+    dataset, unit = (escape(rows[0][key]) for key in ("dataset", "unit"))
+    caption = f"<code>{base}</code> on <code>{dataset}</code>" + ("" if unit == "1" else f", {unit}")
     settings, digits = any(row["setting"] for row in rows), decimals(rows)
     text, number = (f' data-sort="{kind}"' for kind in ("text", "number"))
     heads = (

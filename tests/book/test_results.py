@@ -16,7 +16,7 @@ from tests.book.rules import ROOT
 from tests.book.test_browser import severe
 
 PAGE = "book/results.html"
-SPREAD = re.compile(r"(-?[\d.]+)(?: ±\N{NO-BREAK SPACE}([\d.]+))?")
+SPREAD = re.compile("(-?[0-9.,]+)(?: ±\N{NO-BREAK SPACE}([0-9.,]+))?")
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +71,8 @@ def test_the_numbers_that_are_read_are_the_stored_ones(stored, tables):
             mean, sd = SPREAD.fullmatch(row["text"]).groups()
             digits = len(mean.partition(".")[2])
             due = spreads[tuple(row[key] for key in ("run", "dataset", "method", "metric", "made_by"))]
-            assert mean == f"{row['mean']:.{digits}f}"
-            assert sd == (None if due is None else f"{due:.{digits}f}")
+            assert mean == f"{row['mean']:,.{digits}f}"
+            assert sd == (None if due is None else f"{due:,.{digits}f}")
 
 
 def test_baselines_come_first(tables):
@@ -164,6 +164,19 @@ def test_a_broken_stored_run_fails_the_build(book, tmp_path):
     assert status
     line = "07_new.json, row 2 is not as it was recorded: mean is 2.5, where the values give 1.5"
     assert re.search(rf"results\.md:3: ERROR: {line}", said)
+
+
+def test_a_stored_run_without_a_chapter_fails_the_build(book, tmp_path):
+    path = tmp_path / "book" / "results" / "07_new.json"
+    path.rename(path.with_name("12_new.json"))
+    status, said = book()
+    assert status
+    assert "ERROR: book/results/12_*.json: _toc.yml names no chapter chapters/12_*.ipynb" in said
+
+
+def test_a_folder_without_stored_runs_says_how_to_make_them(tmp_path):
+    with pytest.raises(ValueError, match="make results writes them"):
+        stored_runs.gathered(tmp_path)
 
 
 # In a browser.
