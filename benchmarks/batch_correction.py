@@ -16,7 +16,6 @@ from benchmarks.vae import SEEDS, over_seeds
 import keras  # isort: skip
 
 N_GENES, BATCH_SIZE, STEPS, LEARNING_RATE, DROPOUT = 2000, 64, 2400, 2e-3, 0.1
-SHORT = 500  # steps of the trainings in the chapter itself
 REMOVED = {  # a type that all batches have, and the batch that loses it
     "cell_mixture": (("H1975", "celseq2"), ("H2228", "dropseq"), ("HCC827", "celseq2")),
     "kang": (("CD14 Mono", "stimulated"), ("B", "stimulated"), ("NK", "control")),
@@ -68,18 +67,18 @@ def cells_of(log1p):
     return {"x": lc.inputs(log1p, layer="counts"), "batch": log1p.obs["batch"].to_numpy()}
 
 
-def trained(build, log1p, seed, steps=STEPS):
+def trained(build, log1p, seed):
     """A network of `NETWORKS` after its training."""
     cells = cells_of(log1p)
     model = build(log1p.n_vars, sorted(set(cells["batch"])), dropout=DROPOUT, seed=seed)
     model.compile(keras.optimizers.Adam(LEARNING_RATE))
-    model.fit(cells, batch_size=BATCH_SIZE, epochs=round(steps * BATCH_SIZE / log1p.n_obs), verbose=0)
+    model.fit(cells, batch_size=BATCH_SIZE, epochs=round(STEPS * BATCH_SIZE / log1p.n_obs), verbose=0)
     return model
 
 
-def network(build, log1p, seed, steps=STEPS):
+def network(build, log1p, seed):
     """z (cells, dimensions) of a network, and the model."""
-    model = trained(build, log1p, seed, steps)
+    model = trained(build, log1p, seed)
     return model.encode(cells_of(log1p)), model
 
 
@@ -164,13 +163,4 @@ def rows():
             found += over_seeds("simulate", "neighbour VAE", partial(choice, walk, name), seeds=range(2))
     for method, build in NETWORKS.items():
         found += of_method(method, partial(network, build))
-    return found + shorter()
-
-
-def shorter():
-    """Over-correction after trainings as short as the chapter's own."""
-    found = []
-    for method in ("conditional VAE", "adversarial VAE"):
-        score = partial(removal, partial(network, NETWORKS[method], steps=SHORT), "cell_mixture")
-        found += over_seeds("cell_mixture", f"{method}, {SHORT} steps", score, seeds=range(1))
     return found
