@@ -88,7 +88,7 @@ def name_places(ax, places, colours=PALETTE) -> None:
     for (name, place), y, colour in zip(places.items(), level, cycle(colours), strict=False):
         ax.annotate(
             name, place, (1.03, y), textcoords="axes fraction", va="center", fontsize=11,
-            arrowprops={"arrowstyle": "-", "lw": 1, "color": colour, "shrinkA": 0},
+            arrowprops={"arrowstyle": "-", "lw": 1, "color": colour, "shrinkA": 1, "relpos": (0, 0.5)},
         )  # fmt: skip
 
 
