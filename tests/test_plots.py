@@ -35,6 +35,35 @@ def test_more_labels_than_colours_are_refused(ax):
         plots.embedding(ax, np.zeros((11, 2)), np.arange(11), "z")
 
 
+def test_names_stand_beside_the_axes_in_the_order_of_their_places_and_apart(ax):
+    ax.plot([0, 1], [0, 10])
+    places = {"low": (0.2, 5.0), "high": (0.4, 5.1), "top": (1, 10)}
+    plots.name_places(ax, places, ["red", "green", "blue"])
+    assert [text.get_text() for text in ax.texts] == list(places)
+    assert [text.xy for text in ax.texts] == list(places.values())
+    x, y = np.transpose([text.xyann for text in ax.texts])
+    assert np.all(x > 1)
+    assert np.all(np.diff(y) >= 0.08 - 1e-9)
+    assert y[2] <= 1
+    assert [text.arrow_patch.get_edgecolor()[:3] for text in ax.texts][2] == (0, 0, 1)
+
+
+def test_names_for_places_at_the_top_are_pushed_down_and_keep_the_limits(ax):
+    ax.plot([0, 1], [0, 1])
+    limits = ax.get_ylim()
+    plots.name_places(ax, {str(k): (1, 1 - k / 1000) for k in range(12)})
+    y = [text.xyann[1] for text in ax.texts]
+    assert max(y) <= 1
+    assert min(y) >= 0
+    assert np.allclose(np.diff(y), -0.08)
+    assert ax.get_ylim() == limits
+
+
+def test_more_names_than_have_room_are_refused(ax):
+    with pytest.raises(ValueError, match="13 names do not stand beside one panel"):
+        plots.name_places(ax, {str(k): (0, k) for k in range(13)})
+
+
 def test_seeds_has_a_row_per_method_with_all_dots_and_the_mean(ax):
     plots.seeds(ax, {"PCA": [0.5, 0.7], "VAE": [0.8, 0.8]}, "score")
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["PCA", "VAE"]

@@ -1,5 +1,7 @@
 """The book's figures: one style, colours that colour-blind readers tell apart, on white in light and dark pages."""
 
+from itertools import cycle, pairwise
+
 import matplotlib as mpl
 import numpy as np
 from cycler import cycler
@@ -57,6 +59,37 @@ def embedding(ax, coordinates, label, title) -> None:
         points = coordinates[label == name]
         ax.scatter(*points.T, s=6, color=colour, linewidths=0, rasterized=True, label=name)
     ax.set(title=title, xticks=[], yticks=[])
+
+
+def name_places(ax, places, colours=PALETTE) -> None:
+    """Write names beside the axes, each with a line to its place: a legend that is read without its colours.
+
+    Draw the points first: the names stand in the order of their places, from top to bottom, and keep apart.
+
+    Args:
+        ax: matplotlib Axes.
+        places: name -> (x, y), at most twelve.
+        colours: of the lines, in the order of ``places``.
+
+    Raises:
+        ValueError: for more names than stand beside one panel.
+    """
+    if len(places) > 12:
+        raise ValueError(f"{len(places)} names do not stand beside one panel: name at most 12")
+    ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())  # what comes later does not move the points
+    to_axes, gap = ax.transData + ax.transAxes.inverted(), 0.08
+    level = to_axes.transform(list(places.values()))[:, 1]
+    upwards = np.argsort(level, kind="stable")
+    for below, one in pairwise(upwards):
+        level[one] = max(level[one], level[below] + gap)
+    level[upwards[-1]] = min(level[upwards[-1]], 1)
+    for above, one in pairwise(upwards[::-1]):
+        level[one] = min(level[one], level[above] - gap)
+    for (name, place), y, colour in zip(places.items(), level, cycle(colours), strict=False):
+        ax.annotate(
+            name, place, (1.03, y), textcoords="axes fraction", va="center", fontsize=11,
+            arrowprops={"arrowstyle": "-", "lw": 1, "color": colour, "shrinkA": 1, "relpos": (0, 0.5)},
+        )  # fmt: skip
 
 
 def seeds(ax, values, xlabel) -> None:

@@ -8,7 +8,7 @@ For the author of `chapters/NN_topic.ipynb`:
 - The question's section shows an `.svg`; the references hold `{footbibliography}`; cite with `{footcite:p}` and
   `{footcite:t}`.
 - Exercises are the 5-7 `###` headings of their section: each with a code cell tagged `solution` and `hide-cell` and a
-  `claim(...)` that checks it, or, on paper, an answer in a dropdown.
+  `claim(...)` that checks it, or, on paper, an answer in a dropdown. A hint stands before it, as `{dropdown} Hint`.
 - The quiz is five items, which the book's page makes answerable (book/_static/quiz.js):
 
       **1.** A question?
@@ -130,8 +130,10 @@ def fenced_lines(source: str):
 
 
 def dropdowns(source: str) -> int:
-    """How many answers are folded away: `{dropdown}`, or a directive with `:class: dropdown`."""
-    return len(re.findall(r"^\s*(?:`{3,}|:{3,})\{dropdown\}|^\s*:class:.*\bdropdown\b", source, re.M))
+    """How many answers are folded away: `{dropdown}` but no hint, or a directive with `:class: dropdown`."""
+    return len(
+        re.findall(r"^\s*(?:`{3,}|:{3,})\{dropdown\}(?! Hint)|^\s*:class:.*\bdropdown\b", source, re.M)
+    )
 
 
 def headings(source: str, level: int) -> list[str]:

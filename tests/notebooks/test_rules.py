@@ -159,6 +159,10 @@ BROKEN = [
 ]
 
 
+def named(name):
+    return next(rule for rule in RULES if rule.__name__ == name)
+
+
 def problems(rule, nb):
     return list(rule(Chapter("00_good_topic", nbformat.writes(nb) + "\n")))
 
@@ -170,10 +174,9 @@ def test_a_good_chapter_keeps_every_rule(rule):
 
 @pytest.mark.parametrize(("name", "message", "break_it"), BROKEN)
 def test_a_broken_chapter_is_reported(name, message, break_it):
-    rule = next(rule for rule in RULES if rule.__name__ == name)
     nb = good()
     break_it(nb)
-    assert any(message in problem for problem in problems(rule, nb)), problems(rule, nb)
+    assert any(message in problem for problem in problems(named(name), nb)), problems(named(name), nb)
 
 
 def test_every_rule_is_broken_once():
@@ -184,7 +187,15 @@ def test_exercise_on_paper():
     nb = good()
     cell_with(nb, "### Exercise 3").source += "\n\n:::{dropdown} Answer\nBy hand.\n:::"
     drop(nb, "3 == 3")
-    assert not [p for p in problems(RULES[-1], nb) if "Exercise" in p]
+    assert not problems(named("anatomy"), nb)
+
+
+def test_a_hint_is_no_answer():
+    nb = good()
+    cell_with(nb, "### Exercise 3").source += "\n\n```{dropdown} Hint\nDraw it.\n```"
+    assert not problems(named("anatomy"), nb)
+    drop(nb, "3 == 3")
+    assert any("Exercise 3: needs" in problem for problem in problems(named("anatomy"), nb))
 
 
 @pytest.mark.parametrize(
