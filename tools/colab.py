@@ -17,7 +17,7 @@ from string import Template
 
 import nbformat
 import yaml
-from nbformat.v4 import new_code_cell, new_markdown_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from book._ext import launch
 from tools import myst
@@ -27,9 +27,9 @@ HERE = Path(__file__).parent
 SITE = "LATENTCELLS_SITE"  # the environment variable that names another place to install the wheel from
 
 INSTALL = """\
+{where}
 # Colab has TensorFlow and Keras. It lacks the course's library and a few packages that the library needs.
 # This cell adds them, and changes nothing that is there; where the library is installed, it does nothing.
-{where}
 import importlib.util
 import os
 
@@ -126,7 +126,7 @@ def plain(notebook, page: myst.Page, install: str):
         if cell.cell_type == "markdown":
             cell.source = page.convert(cell.source)
         elif "raises-exception" in tags:
-            cell.source = caught(cell.source)
+            catch(cell)
         if cover := next((HIDDEN[tag] for tag in HIDDEN if tag in tags), None):
             hide(cell, cover)
         if figure:
@@ -138,9 +138,12 @@ def plain(notebook, page: myst.Page, install: str):
     return notebook
 
 
-def caught(code: str) -> str:
-    """Code that shows its exception and goes on: Colab's "Run all" stops at one, whatever the cell's tags."""
-    return CAUGHT.format(textwrap.indent(code, "    "))
+def catch(cell) -> None:
+    """Let a cell print its exception and go on: Colab's "Run all" stops at one, whatever the cell's tags."""
+    cell.source = CAUGHT.format(textwrap.indent(cell.source, "    "))
+    *before, error = cell.outputs
+    printed = new_output("stream", name="stdout", text=f"{error.ename}: {error.evalue}\n")
+    cell.outputs = [*before, printed]
 
 
 def hide(cell, title: str) -> None:
