@@ -62,6 +62,9 @@ def build(sources: Path, site: Path, folder: Path) -> None:
         sources: the folder of _config.yml, with `book` and `chapters`.
         site: the built book.
         folder: where to; what is there is replaced.
+
+    Raises:
+        ValueError: for MyST that has no rule, or a target that the built book lacks.
     """
     config = yaml.safe_load((sources / "_config.yml").read_text(encoding="utf8"))
     address = config["html"]["baseurl"].rstrip("/")
@@ -72,7 +75,11 @@ def build(sources: Path, site: Path, folder: Path) -> None:
     titles = {}
     for path in sorted((sources / "chapters").glob("*.ipynb")):
         page = myst.Page(book, f"chapters/{path.stem}")
-        notebook = plain(nbformat.read(path, as_version=4), page, first_cell(address, path.stem, wheel))
+        install = first_cell(address, path.stem, wheel)
+        try:
+            notebook = plain(nbformat.read(path, as_version=4), page, install)
+        except ValueError as error:
+            raise ValueError(f"{path.name}: {error}") from None
         nbformat.write(notebook, folder / path.name)
         titles[path.name] = book.find("doc", f"chapters/{path.stem}")[1]
     (folder / "index.html").write_text(index(titles, wheel, config["repository"]["url"]), encoding="utf8")

@@ -160,6 +160,13 @@ def test_the_index_lists_them_and_opens_nothing_elsewhere(edition):
     assert links == {path.name for path in edition.iterdir()} - {"index.html"}
 
 
+def test_a_chapter_that_cannot_be_converted_is_named(built, tmp_path, monkeypatch):
+    monkeypatch.setattr(colab, "build_wheel", lambda *_: "none.whl")
+    monkeypatch.delitem(myst.DIRECTIVES, "dropdown")
+    with pytest.raises(ValueError, match=r"^01_vae\.ipynb: no rule for the directive {dropdown}"):
+        colab.build(rules.ROOT, built, tmp_path / "edition")
+
+
 class TestConversion:
     """What `myst.Page` makes of single pieces, and what it refuses."""
 

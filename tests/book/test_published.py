@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urldefrag, urlsplit
 import nbformat
 import pytest
 import yaml
+from axe_playwright_python.sync_playwright import Axe
 
 from tests.book import rules
 from tools import colab
@@ -153,6 +154,18 @@ def test_the_index_opens_them_too(site, branch):
     assert {opened(url)[:2] for url in urls} == {(REPOSITORY, "gh-pages")} and len(urls) == 2 * len(files)
     to_download = {tag["href"] for tag in index.select("a:not([href*='#'], [href*='://'])")}
     assert {f"colab/{name}" for name in to_download} <= branch
+
+
+def test_the_index_takes_the_address_of_a_hub(site, chromium):
+    page = chromium.new_page()
+    page.goto((site.folder.parent / "colab/index.html").as_uri())
+    page.get_by_label("Its address").fill(HUB + "/")
+    links = page.locator("[data-hub]").all()
+    assert len(links) == len(colab_notebooks(site))
+    for link in links:
+        assert link.get_attribute("href") == HUB + link.get_attribute("data-hub")
+    assert not Axe().run(page).response["violations"]
+    page.close()
 
 
 def colab_notebooks(site):
