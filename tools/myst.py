@@ -21,7 +21,7 @@ DIRECTIVE = re.compile(r"\{([\w:-]+)\}\s*(.*)")
 OPTION = re.compile(r":([\w-]+):[ \t]*(.*)\n")
 INLINE = re.compile(
     r"^\([\w-]+\)=\n"  # the name of what follows
-    r"|(?:\{(?P<role>[\w:-]+)\})?(?P<ticks>`+)(?P<content>.+?)(?<!`)(?P=ticks)(?!`)"
+    r"|(?:\{(?P<role>[\w:-]+)\})?(?P<ticks>`+)(?P<content>.+?)(?P=ticks)"
     r"|\[(?P<text>[^\]]+)\]\((?P<target>[^)\s]+)\)",
     re.M | re.S,
 )
