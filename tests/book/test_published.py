@@ -145,6 +145,20 @@ def test_every_launch_address_opens_a_file_of_the_branch(site, branch):
     assert launched == 2 * len(colab_notebooks(site))
 
 
+def test_a_chapter_is_downloaded_as_the_edition_has_it(site, branch):
+    downloads = {
+        (path.stem, tag["href"])
+        for path, chapter in site.pages.items()
+        for tag in chapter.select(".btn-download-source-button[href$='.ipynb']")
+    }
+    assert downloads == {(path.stem, f"../colab/{path.name}") for path in colab_notebooks(site)}
+    assert not [name for name in branch if name.startswith("_sources/") and name.endswith(".ipynb")]
+
+
+def test_the_whole_site_is_small(site, branch):
+    assert site.megabytes() < 25
+
+
 def test_the_index_opens_them_too(site, branch):
     index = rules.Site(site.folder.parent / "colab").pages[site.folder.parent / "colab/index.html"]
     hubs = [f"{HUB}{tag['data-hub']}" for tag in index.select("[data-hub]")]
