@@ -1,5 +1,7 @@
-# Every command a person needs. Variables: PYTHON (makes .venv), PORT (make serve), TORCH (make bench).
+# Every command a person needs. Variables: PYTHON (makes .venv), PORT (make serve), TORCH (make bench),
+# PYTHON313 (make colab-check), CHAPTERS (make notebooks, make colab-check: chapters/01_vae.ipynb ...).
 PYTHON ?= python3
+PYTHON313 ?= python3.13
 PORT ?= 8000
 TORCH ?= torch
 UV ?= uv
@@ -7,6 +9,7 @@ UV ?= uv
 PY := .venv/bin/python
 ENV := .venv/.installed
 BENCH := .venv-bench/.installed
+COLAB_ENV := .venv-colab/.installed
 BOOK := _build/.built
 BOOK_SOURCES := $(shell find book chapters _config.yml _toc.yml -type f -not -path '*/.*' -not -name '*.pyc')
 CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
@@ -26,7 +29,7 @@ ifneq ($(wildcard ../shared/data/.),)
 export LATENTCELLS_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help book serve test test-offline notebooks results explorer bench lock lint format clean
+.PHONY: help book serve colab colab-check test test-offline notebooks results explorer bench lock lint format clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets (default)
@@ -37,6 +40,12 @@ book: $(BOOK)  ## build the book from the stored outputs; warnings are errors
 
 serve: book  ## serve the built book on this computer only
 	$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+colab: book  ## build the Colab edition: plain notebooks, the library's wheel, an index
+	$(PY) -m tools.colab
+
+colab-check: colab $(COLAB_ENV)  ## run its notebooks with the versions that Colab ships (needs Python 3.13)
+	$(PY) -m tools.colab_check $(notdir $(CHAPTERS))
 
 test: book  ## test the library, the notebooks (nbval) and the built book
 	$(PYTEST) --cov
@@ -76,7 +85,7 @@ format: $(ENV)  ## mend what `make lint` finds, where a program can
 	$(PY) tools/normalise.py $(CHAPTERS)
 
 clean:  ## remove everything that was built or installed here
-	rm -rf _build .venv .venv-bench .pytest_cache .ruff_cache .hypothesis .coverage lib/*.egg-info
+	rm -rf _build .venv .venv-bench .venv-colab .pytest_cache .ruff_cache .hypothesis .coverage lib/*.egg-info
 
 # The lock is complete. Without --no-deps an old pip looks for `package[extra]` beside it and takes a newer, unpinned one.
 $(ENV): requirements.lock pyproject.toml
@@ -93,6 +102,14 @@ $(BENCH): requirements.lock pyproject.toml
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[bench]'
+	@touch $@
+
+# The pins are complete, as the lock is: what they lack is for the notebooks' first cell to bring.
+$(COLAB_ENV): tools/colab_pins.txt
+	@$(PYTHON313) --version | grep -q ' 3\.13\.' || \
+	    { echo "needed: Python 3.13, which Colab has (make PYTHON313=path/to/python3.13 colab-check)"; exit 1; }
+	$(PYTHON313) -m venv --clear .venv-colab
+	.venv-colab/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
 	@touch $@
 
 # Always a fresh build: Sphinx repeats no warning of a page that it has cached.

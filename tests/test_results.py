@@ -60,3 +60,14 @@ def test_outside_a_clone_the_message_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match="work in a clone of the course"):
         results.read("01_vae")
+
+
+def test_outside_a_clone_the_runs_inside_the_library_are_read(tmp_path, monkeypatch):
+    """As in the wheel of the Colab edition."""
+    library = tmp_path / "latentcells"
+    (library / "book" / "results").mkdir(parents=True)
+    (library / "book" / "results" / "01_vae.json").write_text(json.dumps({"rows": ROWS}))
+    monkeypatch.setattr(results, "__file__", str(library / "results.py"))
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    assert len(results.read("01_vae")) == len(ROWS)

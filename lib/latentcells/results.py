@@ -9,7 +9,9 @@ _FOLDER = Path("book", "results")
 
 
 def read(name) -> pd.DataFrame:
-    """The rows of ``book/results/<name>.json``, found from the working directory upwards.
+    """The rows of ``book/results/<name>.json``, found from the working directory upwards, or inside the library.
+
+    The wheel of the Colab edition carries the folder.
 
     Args:
         name: for instance ``"01_vae"``.
@@ -20,7 +22,7 @@ def read(name) -> pd.DataFrame:
     Raises:
         FileNotFoundError: where there is no such file; it lists what is there.
     """
-    for folder in (Path.cwd(), *Path.cwd().parents):
+    for folder in (Path.cwd(), *Path.cwd().parents, Path(__file__).parent):
         if (stored := folder / _FOLDER).is_dir():
             path = stored / f"{name}.json"
             if not path.is_file():

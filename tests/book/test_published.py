@@ -1,21 +1,30 @@
 """The book as the Pages workflow publishes it: with the address and the repository filled in, from a copy."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urldefrag, urlsplit
 
+import nbformat
 import pytest
+import yaml
+from axe_playwright_python.sync_playwright import Axe
 
 from tests.book import rules
+from tools import colab
 
 REPOSITORY, ADDRESS = "https://github.com/someone/cells", "https://someone.github.io/cells"
+HUB = "https://hub.example.org"
+WORKFLOW = (rules.ROOT / ".github/workflows/pages.yml").read_text(encoding="utf8")
+STEPS = [step for step in yaml.safe_load(WORKFLOW)["jobs"]["build"]["steps"] if "run" in step]
 FILLED_IN = {
     "github.server_url": "https://github.com",
     "github.repository": "someone/cells",
     "github.ref_name": "main",
     "steps.pages.outputs.base_url": ADDRESS,
+    "vars.JUPYTERHUB_URL": HUB,
 }
 
 
@@ -26,8 +35,7 @@ def site(tmp_path_factory):
         shutil.copytree(rules.ROOT / name, copy / name)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(rules.ROOT / name, copy)
-    workflow = (rules.ROOT / ".github/workflows/pages.yml").read_text(encoding="utf8")
-    edits = re.findall(r"-e '(s\|.*\|)'", workflow)
+    edits = re.findall(r"-e '(s\|.*\|)'", WORKFLOW)
     edits = [re.sub(r"\$\{\{ (.*?) \}\}", lambda m: FILLED_IN[m[1]], edit) for edit in edits]
     arguments = [argument for edit in edits for argument in ("-e", edit)]
     subprocess.run(["sed", "-i", *arguments, copy / "_config.yml"], check=True)
@@ -43,7 +51,34 @@ def site(tmp_path_factory):
     ]
     built = subprocess.run(book, capture_output=True, text=True)
     assert not built.returncode, built.stdout + built.stderr
+    colab.build(copy, copy / "_build/html", copy / "_build/colab")
     return rules.Site(copy / "_build/html")
+
+
+@pytest.fixture(scope="module")
+def branch(site):
+    """The files of the branch that the workflow's own commands push, which are run twice."""
+    copy = site.folder.parents[1]
+    origin = copy.parent / "origin.git"
+    make, into_site, push = STEPS[-3:]
+    assert make["run"] == "make book colab"
+    settings = os.environ | push["env"] | {"RUNNER_TEMP": str(copy.parent), "GITHUB_SHA": "0123abc"}
+
+    def do(command, folder=copy):
+        return subprocess.check_output(
+            ["bash", "-euc", command], cwd=folder, env=settings, text=True
+        ).splitlines()
+
+    do(f"git init --quiet --bare {origin} && git init --quiet && git remote add origin {origin}")
+    do(into_site["run"])
+    do(push["run"])
+    do("git fetch --quiet && touch _build/html/new.html")
+    do(push["run"])
+    (site.folder / "new.html").unlink()
+    assert do("git log --format=%s gh-pages", origin) == ["The site of 0123abc"] * 2
+    files = do("git ls-tree -r --name-only gh-pages", origin)
+    assert set(do("git ls-tree -r --name-only gh-pages~", origin)) == set(files) - {"new.html"}
+    return set(files)
 
 
 def page(site, name):
@@ -70,17 +105,100 @@ def test_canonical_address(site):
     assert canonical["href"] == f"{ADDRESS}/book/data.html"
 
 
+def buttons(page):
+    return [tag["href"] for tag in page.select(".btn[href*='://']")]
+
+
 def test_buttons(site):
-    buttons = [
-        tag["href"].partition("?")[0]
-        for tag in page(site, "chapters/01_vae.html").select(".btn[href*='://']")
-    ]
-    assert buttons == [
-        "https://colab.research.google.com/github/someone/cells/blob/main/chapters/01_vae.ipynb",
+    colab, hub, *others = buttons(page(site, "chapters/01_vae.html"))
+    assert [colab, hub.partition("?")[0], *(url.partition("?")[0] for url in others)] == [
+        "https://colab.research.google.com/github/someone/cells/blob/gh-pages/colab/01_vae.ipynb",
+        f"{HUB}/hub/user-redirect/git-pull",
         REPOSITORY,
         f"{REPOSITORY}/edit/main/chapters/01_vae.ipynb",
         f"{REPOSITORY}/issues/new",
     ]
+
+
+def opened(url):
+    """Repository, branch and file that a launch address opens."""
+    parts = urlsplit(url)
+    if parts.netloc == "colab.research.google.com":
+        github, owner, name, blob, branch, path = parts.path.removeprefix("/").split("/", 5)
+        assert (github, blob) == ("github", "blob")
+        return f"https://github.com/{owner}/{name}", branch, path
+    asked = {key: value for key, (value,) in parse_qs(parts.query).items()}
+    folder = f"lab/tree/{asked['repo'].rpartition('/')[2]}/"  # nbgitpuller's folder has the repository's name
+    assert asked["urlpath"].startswith(folder)
+    return asked["repo"], asked["branch"], asked["urlpath"].removeprefix(folder)
+
+
+def test_every_launch_address_opens_a_file_of_the_branch(site, branch):
+    launched = 0
+    for path, chapter in site.pages.items():
+        urls = [url for url in buttons(chapter) if "/blob/" in url or "git-pull" in url]
+        assert len(urls) == (2 if path.parent.name == "chapters" else 0)
+        for url in urls:
+            assert opened(url) == (REPOSITORY, "gh-pages", f"colab/{path.stem}.ipynb")
+            assert f"colab/{path.stem}.ipynb" in branch
+            launched += 1
+    assert launched == 2 * len(colab_notebooks(site))
+
+
+def test_a_chapter_is_downloaded_as_the_edition_has_it(site, branch):
+    downloads = {
+        (path.stem, tag["href"])
+        for path, chapter in site.pages.items()
+        for tag in chapter.select(".btn-download-source-button[href$='.ipynb']")
+    }
+    assert downloads == {(path.stem, f"../colab/{path.name}") for path in colab_notebooks(site)}
+    assert not [name for name in branch if name.startswith("_sources/") and name.endswith(".ipynb")]
+
+
+def test_the_whole_site_is_small(site, branch):
+    assert site.megabytes() < 25
+
+
+def test_the_index_opens_them_too(site, branch):
+    index = rules.Site(site.folder.parent / "colab").pages[site.folder.parent / "colab/index.html"]
+    hubs = [f"{HUB}{tag['data-hub']}" for tag in index.select("[data-hub]")]
+    urls = [url for tag in index.select("a") if "://" in (url := tag["href"])] + hubs
+    files = {opened(url)[2] for url in urls}
+    assert files == {f"colab/{path.name}" for path in colab_notebooks(site)} and files <= branch
+    assert {opened(url)[:2] for url in urls} == {(REPOSITORY, "gh-pages")} and len(urls) == 2 * len(files)
+    to_download = {tag["href"] for tag in index.select("a:not([href*='#'], [href*='://'])")}
+    assert {f"colab/{name}" for name in to_download} <= branch
+
+
+def test_the_index_takes_the_address_of_a_hub(site, chromium):
+    page = chromium.new_page()
+    page.goto((site.folder.parent / "colab/index.html").as_uri())
+    page.get_by_label("Its address").fill(HUB + "/")
+    links = page.locator("[data-hub]").all()
+    assert len(links) == len(colab_notebooks(site))
+    for link in links:
+        assert link.get_attribute("href") == HUB + link.get_attribute("data-hub")
+    assert not Axe().run(page).response["violations"]
+    page.close()
+
+
+def colab_notebooks(site):
+    return sorted((site.folder.parent / "colab").glob("*.ipynb"))
+
+
+def test_the_editions_links_lead_to_the_site_and_its_wheel(site, branch):
+    for path in colab_notebooks(site):
+        first, *cells = nbformat.read(path, as_version=4).cells
+        assert f'"{ADDRESS}/colab"' in first.source and f"{ADDRESS}/chapters/{path.stem}.html" in first.source
+        (wheel,) = re.findall(r"\{site\}/(\S+\.whl)", first.source)
+        assert f"colab/{wheel}" in branch
+        text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        links = re.findall(rf"\]\({ADDRESS}/([^)]*)\)", text)
+        assert len(links) > 10 and any(link.endswith(".svg") for link in links)
+        for link in links:
+            file, anchor = urldefrag(link)
+            assert file in branch, link
+            assert not anchor or anchor in site.anchors[site.folder / file], link
 
 
 def test_the_404_page_works_at_any_address(site):

@@ -1,0 +1,226 @@
+"""MyST Markdown, as the chapters write it, turned into Markdown and HTML that every notebook program shows.
+
+Titles, addresses, figure numbers and references come from the built book. With the book's address a reference is a
+link to its page, without it the same words. A directive or a role that is not known here is an error, so that none
+reaches a reader as raw text.
+"""
+
+import posixpath
+import re
+import textwrap
+from base64 import b64encode
+from pathlib import Path
+
+from pybtex.database import parse_file
+from pybtex.plugin import find_plugin
+from pybtex.richtext import Text
+from sphinx.util.inventory import InventoryFile
+
+BLOCK = re.compile(r"^(?P<fence>`{3,}|:{3,})(?P<info>.*)\n(?P<body>(?:.*\n)*?)(?P=fence)[ \t]*$", re.M)
+DIRECTIVE = re.compile(r"\{([\w:-]+)\}\s*(.*)")
+OPTION = re.compile(r":([\w-]+):[ \t]*(.*)\n")
+INLINE = re.compile(
+    r"^\([\w-]+\)=\n"  # the name of what follows
+    r"|(?:\{(?P<role>[\w:-]+)\})?(?P<ticks>`+)(?P<content>.+?)(?P=ticks)"
+    r"|\[(?P<text>[^\]]+)\]\((?P<target>[^)\s]+)\)",
+    re.M | re.S,
+)
+FIGURE = re.compile(
+    r'<figure[^>]* id="([^"]+)"(?:(?!<figure).)*?class="caption-number">(.*?)\s*</span>', re.S
+)
+PROTECTED = re.compile(r'<span class="bibtex-protected">(.*?)</span>')
+
+
+class Book:
+    """What the built book knows.
+
+    Args:
+        site: the folder of the built site.
+        sources: the folder that holds its sources.
+        bibliography: the BibTeX file.
+        address: where the site is published, or "".
+    """
+
+    def __init__(self, site: Path, sources: Path, bibliography: Path, address: str):
+        self.sources, self.address = sources, address
+        with open(site / "objects.inv", "rb") as file:
+            inventory = InventoryFile.load(file, address, posixpath.join)
+        # what a role or a link may name -> (address, title)
+        self.targets = {
+            kind: {name.lower(): entry[2:] for name, entry in inventory[f"std:{kind}"].items()}
+            for kind in ("doc", "label", "term")
+        }
+        pages = (page.read_text(encoding="utf8") for page in sorted(site.glob("*/*.html")))
+        self.figures = {name: number for page in pages for name, number in FIGURE.findall(page)}
+        self.bibliography = parse_file(bibliography)
+
+    def find(self, kind: str, name: str) -> tuple[str, str]:
+        """Address and title of a page ("doc"), a named place ("label") or a word of the glossary ("term")."""
+        try:
+            return self.targets[kind][name.lower()]
+        except KeyError:
+            raise ValueError(f"the book has no {kind} {name!r}; build it again, or mend the name") from None
+
+    def number(self, figure: str) -> str:
+        """What the book calls a figure, for instance "Fig. 2"."""
+        if figure not in self.figures:
+            raise ValueError(f"the book has no figure {figure!r}; build it again, or mend the name")
+        return self.figures[figure]
+
+    def link(self, text: str, address: str) -> str:
+        """A link, where the book's address is known."""
+        return f"[{text}]({address})" if self.address else text
+
+
+class Page:
+    """One page of the book on its way to plain Markdown; it remembers what it cites.
+
+    Args:
+        book: the `Book`.
+        name: of the page, for instance ``"chapters/01_vae"``.
+    """
+
+    def __init__(self, book: Book, name: str):
+        self.book, self.folder, self.cited = book, posixpath.dirname(name), []
+
+    def convert(self, text: str) -> str:
+        """The text of a cell, without MyST.
+
+        Raises:
+            ValueError: for a directive, a role or a target that is not known.
+        """
+        parts, end = [], 0
+        for block in BLOCK.finditer(text):
+            parts += [INLINE.sub(self._inline, text[end : block.start()]), self._block(block)]
+            end = block.end()
+        return "".join(parts) + INLINE.sub(self._inline, text[end:])
+
+    def path(self, target: str) -> str:
+        """Where a path that is written on this page leads, from the folder of the sources."""
+        return posixpath.normpath(posixpath.join(self.folder, target))
+
+    def _block(self, block: re.Match) -> str:
+        directive = DIRECTIVE.fullmatch(block["info"])
+        if not directive:
+            return block[0]  # a listing
+        name, argument = directive.groups()
+        if name not in DIRECTIVES:
+            raise ValueError(f"no rule for the directive {{{name}}}: add one to tools/myst.py")
+        body, options = block["body"], {}
+        while option := OPTION.match(body):
+            options[option[1]], body = option[2], body[option.end() :]
+        return DIRECTIVES[name](self, self.convert(argument), options, self.convert(body.strip()))
+
+    def _inline(self, found: re.Match) -> str:
+        if found["target"]:
+            return self._link(found["text"], found["target"])
+        if found["role"] is None:
+            return found[0] if found["ticks"] else ""
+        if found["role"] not in ROLES:
+            raise ValueError(f"no rule for the role {{{found['role']}}}: add one to tools/myst.py")
+        return ROLES[found["role"]](self, " ".join(found["content"].split()))
+
+    def _link(self, text: str, target: str) -> str:
+        if "://" in target:
+            return f"[{text}]({target})"
+        return self.book.link(text, self.book.find("label", target)[0])
+
+
+# Directives: (page, argument, options, converted body) -> Markdown.
+
+
+def admonition(page, title, options, body):
+    """A quotation under a bold title."""
+    return textwrap.indent(f"**{title}**\n\n{body}", "> ", lambda line: True).replace("> \n", ">\n")
+
+
+def dropdown(page, title, options, body):
+    """What opens by a click."""
+    return f"<details>\n<summary>{title}</summary>\n\n{body}\n\n</details>"
+
+
+def figure(page, path, options, body):
+    """The image and its caption. Without an address it is inside the notebook, which Colab alone does not show."""
+    source = page.book.sources / page.path(path)
+    if page.book.address:
+        address = posixpath.join(page.book.address, "_images", source.name)
+    else:
+        address = f"data:image/svg+xml;base64,{b64encode(source.read_bytes()).decode()}"
+    return f"![{options['alt']}]({address})\n\n{caption(page, options['name'], body)}"
+
+
+def caption(page, name, text):
+    """A figure's caption, with the number that it has in the book."""
+    return f"**{page.book.number(name)}.** {text}"
+
+
+def references(page, argument, options, body):
+    """The works that the page has cited, in the order of their first citation."""
+    style = find_plugin("pybtex.style.formatting", "unsrt")()
+    entries = [page.book.bibliography.entries[key] for key in dict.fromkeys(page.cited)]
+    html = (" ".join(entry.text.render_as("html").split()) for entry in style.format_entries(entries))
+    lines = (PROTECTED.sub(r"\1", line) for line in html)
+    return "\n".join(f"{i}. {line}" for i, line in enumerate(lines, 1))
+
+
+DIRECTIVES = {
+    "admonition": admonition,
+    "dropdown": dropdown,
+    "figure": figure,
+    "footbibliography": references,
+}
+
+# Roles: (page, content) -> Markdown.
+
+
+def _text_and_target(content):
+    """``text <target>``, or a target alone, whose text is None."""
+    named = re.fullmatch(r"(.+?)\s*<(.+)>", content)
+    return named.groups() if named else (None, content)
+
+
+def doc(page, content):
+    """A page of the book, by its title."""
+    text, target = _text_and_target(content)
+    address, title = page.book.find("doc", page.path(target))
+    return page.book.link(text or title, address) if page.book.address else f"*{text or title}*"
+
+
+def term(page, content):
+    """A word of the glossary."""
+    text, name = _text_and_target(content)
+    return page.book.link(text or name, page.book.find("term", name)[0])
+
+
+def numref(page, name):
+    """A figure, by its number in the book."""
+    return page.book.link(page.book.number(name), page.book.find("label", name)[0])
+
+
+def cite_in_brackets(page, keys):
+    """(Authors year; authors year)."""
+    return "(" + "; ".join(_cite(page, key.strip(), "{} {}") for key in keys.split(",")) + ")"
+
+
+def cite_in_text(page, keys):
+    """Authors (year)."""
+    return ", ".join(_cite(page, key.strip(), "{} ({})") for key in keys.split(","))
+
+
+def _cite(page, key, form):
+    page.cited.append(key)
+    entry = page.book.bibliography.entries[key]
+    names = [str(Text.from_latex(" ".join(p.prelast_names + p.last_names))) for p in entry.persons["author"]]
+    authors = names[0] + " et al." if len(names) > 2 else " and ".join(names)
+    doi = entry.fields.get("doi")
+    address = f"https://doi.org/{doi}" if doi else entry.fields["url"]
+    return f"[{form.format(authors, entry.fields['year'])}]({address})"
+
+
+ROLES = {
+    "doc": doc,
+    "footcite:p": cite_in_brackets,
+    "footcite:t": cite_in_text,
+    "numref": numref,
+    "term": term,
+}
