@@ -63,7 +63,7 @@ bench: $(BENCH)  ## run other tools beside ours, in .venv-bench (needs torch, gi
 
 lock:  ## resolve requirements.lock again for Python 3.11-3.13 (needs uv)
 	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-annotate --no-header --extra book --extra test --output-file requirements.lock pyproject.toml
+	    --no-annotate --no-header --extra book --extra test --extra classroom --output-file requirements.lock pyproject.toml
 
 lint: $(ENV)  ## check the style of the code and the notebooks; change nothing
 	$(PY) -m ruff check .
