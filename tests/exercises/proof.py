@@ -60,7 +60,12 @@ def secret_lines(question: masters.Question) -> set[str]:
     """Lines that no student may see: solution, hidden checks and their hints, wrong answers, draws."""
     solutions = re.findall(r"# BEGIN SOLUTION NO PROMPT\n(.*?)# END SOLUTION", question.solution, re.DOTALL)
     hidden = [check for check in question.checks if check.hidden]
-    texts = [*solutions, question.draw, *(check.source for check in hidden), *(check.hint for check in hidden)]
+    texts = [
+        *solutions,
+        question.draw,
+        *(check.source for check in hidden),
+        *(check.hint for check in hidden),
+    ]
     texts += [wrong.source for wrong in question.wrong_answers]
     lines = {line.strip() for text in texts for line in text.splitlines()}
     return {line for line in lines if len(line) > 12}

@@ -52,7 +52,11 @@ def edited(before: str, after: str) -> masters.Master:
         (", easy)", ", trivial)", "level trivial; one of: easy, medium, hard, research-like"),
         ("raise NotImplementedError", "pass  #", "question by_hand: no stub that raises NotImplementedError"),
         ("failure_message", "message", "check test_sum_over_dimensions has no failure_message, the hint"),
-        ("fails test_sum", "fails test_some", "a wrong answer names the check test_some_over_dimensions, which"),
+        (
+            "fails test_sum",
+            "fails test_some",
+            "a wrong answer names the check test_some_over_dimensions, which",
+        ),
         ("# IGNORE draw", "# IGNORE", "1 variants; needed: 2"),
         (
             "Did you average over the dimensions as well?",

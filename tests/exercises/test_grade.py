@@ -52,6 +52,15 @@ SPOILERS = {
     "copies": "open(r'{neighbour}').read()",
     "starts": "import subprocess\nsubprocess.run(['cat', r'{teacher}'])",
     "writes": "open('big', 'wb').write(bytes(3_000_000))",
+    "shouts": """
+import os
+for number in range(3, 40):
+    try:
+        os.write(number, b"x" * 99)
+    except OSError:
+        pass
+""",
+    "kills": "import os\nos.kill(os.getppid(), 9)",
     "magic": "%matplotlib inline\n!ls\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()",
 }
 
@@ -69,7 +78,9 @@ def table(small, perfect, tmp_path_factory):
         nbformat.write(with_cell(perfect, source.format(**places)), folder / f"{name}.ipynb")
     nbformat.write(perfect, folder / "perfect.ipynb")
     (folder / "ann").mkdir()
-    nbformat.write(nbformat.read(small / f"student/{CHAPTER}.ipynb", as_version=4), folder / "ann/stubs.ipynb")
+    nbformat.write(
+        nbformat.read(small / f"student/{CHAPTER}.ipynb", as_version=4), folder / "ann/stubs.ipynb"
+    )
     deleted = copy.deepcopy(perfect)
     deleted.cells = [cell for cell in deleted.cells if "def draw(" not in cell.source]
     nbformat.write(deleted, folder / "deleted.ipynb")
@@ -92,7 +103,19 @@ def table(small, perfect, tmp_path_factory):
     return rows
 
 
-FULL = ["perfect", "loops", "prints", "devours", "quits", "errs", "reads", "lists", "copies", "starts", "writes"]
+FULL = [
+    "perfect",
+    "loops",
+    "prints",
+    "devours",
+    "quits",
+    "errs",
+    "reads",
+    "lists",
+    "copies",
+    "starts",
+    "writes",
+]
 
 
 @pytest.mark.parametrize("name", [*FULL, "magic", f"ben_{CHAPTER}"])
@@ -114,6 +137,7 @@ def test_a_bad_cell_costs_no_points_elsewhere(table, name):
         ("lists", "tried to open classroom: refused"),
         ("copies", "tried to open perfect.ipynb: refused"),
         ("starts", "tried subprocess.Popen: refused"),
+        ("kills", "tried os.kill: refused"),
         ("writes", "cell 5: OSError: [Errno 27] File too large"),
     ],
 )
@@ -125,6 +149,7 @@ def test_the_row_says_what_happened(table, name, note):
     ("file", "status", "note"),
     [
         ("leaves.ipynb", "the process ended before the checks", ""),
+        ("shouts.ipynb", "the process ended before the checks", ""),
         ("essay.ipynb", "not graded", "not a notebook (NotJSONError)"),
         ("essay.docx", "not graded", "not a notebook (UnicodeDecodeError)"),
         ("large.ipynb", "not graded", "larger than 2 MB: not read"),
@@ -150,7 +175,7 @@ def test_deleted_cells_cost_their_own_points_only(table):
 
 def test_stubs_score_nothing_and_the_feedback_holds_the_hints(table):
     assert float(table[f"ann{os.sep}stubs.ipynb"]["points"]) == 0
-    text = (table["feedback"] / "ann_stubs.ipynb.md").read_text()
+    text = (table["feedback"] / "ann/stubs.ipynb.md").read_text()
     assert "half of the log-variance goes into the exponential" in text
     assert "lie around the mean of the posterior" in text  # a hidden check's hint: the work is handed in
 
@@ -182,7 +207,9 @@ def test_otter_gives_the_same_points(small, perfect, tmp_path):
         cell.source = cell.source.replace("np.exp(z_log_var / 2)", "np.exp(z_log_var)")
     nbformat.write(half, tmp_path / "half.ipynb")
     (ours,) = grade.grade_all(tmp_path, small)
-    otters = grade_submission(str(tmp_path / "half.ipynb"), str(small / f"autograder/{CHAPTER}.zip"), quiet=True)
+    otters = grade_submission(
+        str(tmp_path / "half.ipynb"), str(small / f"autograder/{CHAPTER}.zip"), quiet=True
+    )
     assert ours.points == pytest.approx(otters.total) and ours.possible == pytest.approx(otters.possible)
     assert 0 < ours.points < ours.possible
 

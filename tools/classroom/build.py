@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 MASTERS = ROOT / "book/exercises"
 CLASSROOM = ROOT / "_build/classroom"
 _MARKS = re.compile(  # what Otter leaves around a solution: nothing that a teacher wants to show
-    r' *# BEGIN SOLUTION NO PROMPT\n| *# END SOLUTION\n *""" # BEGIN PROMPT\n.*?""" # END PROMPT', re.DOTALL
+    r' *# BEGIN SOLUTION NO PROMPT\n| *# END SOLUTION\n *""" # BEGIN PROMPT\n.*?""" +# END PROMPT', re.DOTALL
 )
 
 
@@ -100,7 +100,9 @@ def main() -> int:
     args = parser.parse_args()
     secret = os.environ.get("SECRET", "")
     if not secret:
-        print("no secret: make classroom SECRET=words-that-only-you-know (the same words give the same numbers)")
+        print(
+            "no secret: make classroom SECRET=words-that-only-you-know (the same words give the same numbers)"
+        )
         return 2
     with tempfile.TemporaryDirectory() as folder:
         problems = build(sorted(MASTERS.glob("*.ipynb")), args.out, secret, wheel_of_library(Path(folder)))

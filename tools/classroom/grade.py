@@ -5,8 +5,10 @@ import csv
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -28,14 +30,14 @@ class Grade:
     chapter: str = ""
     checks: dict[str, list[dict]] = field(default_factory=dict)
     possible: float = 0
-    status: str = "graded"
+    status: str = "the process ended before it said anything"
     notes: list[str] = field(default_factory=list)
     seconds: float = 0
 
     @property
     def points(self) -> float:
         """Points of the checks that passed."""
-        return sum(check["points"] for checks in self.checks.values() for check in checks)
+        return round(sum(check["points"] for checks in self.checks.values() for check in checks), 6)
 
     def row(self) -> dict:
         """The row of the CSV."""
@@ -82,14 +84,12 @@ def submissions(folder: Path) -> list[Path]:
     )
 
 
-def grade_all(
-    folder: Path, classroom: Path, limits: worker.Limits = worker.Limits(), jobs: int = 1
-) -> Iterator[Grade]:
+def grade_all(folder: Path, classroom: Path, limits=worker.LIMITS, jobs: int = 1) -> Iterator[Grade]:
     """Grade every submission, each in a process of its own; grades come as they are ready.
 
     The processes are forked from a server that has imported the library, so that each starts at once and clean.
     """
-    banks, waiting, running = banks_of(classroom), submissions(folder)[::-1], {}
+    banks, waiting, running = banks_of(classroom), submissions(folder)[::-1], []
     if not banks:
         raise ValueError(f"no autograder in {classroom}: run make classroom first")
     forbidden = [classroom, folder, ROOT / "book/exercises", ROOT / "_build", ROOT / "chapters"]
@@ -98,62 +98,83 @@ def grade_all(
     warm = context.Process(target=worker.ready)  # so that no submission is charged for the server's imports
     warm.start()
     warm.join()
-    while waiting or running:
-        while waiting and len(running) < jobs:
-            path = waiting.pop()
-            ours, theirs = context.Pipe()
-            process = context.Process(target=worker.grade, args=(path, list(banks), forbidden, limits, theirs))
-            process.start()
-            theirs.close()
-            running[ours] = (process, Grade(str(path.relative_to(folder))), time.monotonic())
-        for pipe in wait(list(running), timeout=0.2):
-            if not _listen(pipe, running[pipe][1], banks):
-                yield _finish(pipe, *running.pop(pipe))
-        for pipe in list(running):
-            if time.monotonic() - running[pipe][2] > limits.seconds:
-                running[pipe][1].status = "stopped"
-                running[pipe][1].notes.append(f"ran longer than {limits.seconds} s: stopped")
-                yield _finish(pipe, *running.pop(pipe))
-
-
-def _listen(pipe, grade: Grade, banks: dict) -> bool:
-    """Take a message; whether more may come."""
     try:
-        said = json.loads(pipe.recv_bytes(10_000_000))
-    except (EOFError, OSError, ValueError):
-        return False
-    if "broken" in said:
-        grade.status, grade.notes = "not graded", [said["broken"]]
-    if "chapter" in said:
-        grade.chapter = said["chapter"]
-        grade.possible = sum(map(_points, banks[grade.chapter].values()))
-        grade.status = "the process ended before the checks"
-    if said.get("cells"):
-        pipe.send_bytes(json.dumps(banks[grade.chapter]).encode())
-        grade.status = "the process ended during the checks"
-    if "question" in said:
-        grade.checks[said["question"]] = said["checks"]
-    if said.get("done"):
-        grade.status = "graded"
-    grade.notes += said.get("notes", [])
-    return "done" not in said and "broken" not in said
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                running.append(Run(waiting.pop(), folder, context, list(banks), forbidden, limits))
+            heard = wait([run.pipe for run in running], timeout=0.2)
+            for run in list(running):
+                if run.pipe in heard and not run.listen(banks):
+                    running.remove(run)
+                    yield run.end()
+                elif time.monotonic() - run.started > limits.seconds:
+                    running.remove(run)
+                    yield run.end(f"ran longer than {limits.seconds} s: stopped")
+    finally:
+        for run in running:
+            run.end()
+
+
+class Run:
+    """A submission that is being graded: its process, its folder, and what it has said so far."""
+
+    def __init__(self, path: Path, folder: Path, context, chapters: list[str], forbidden: list[Path], limits):
+        self.grade = Grade(str(path.relative_to(folder)))
+        self.place = Path(tempfile.mkdtemp())
+        self.pipe, theirs = context.Pipe()
+        arguments = (path, chapters, self.place, forbidden, limits, theirs)
+        self.process = context.Process(target=worker.grade, args=arguments)
+        self.process.start()
+        theirs.close()
+        self.started = time.monotonic()
+
+    def listen(self, banks: dict) -> bool:
+        """Take a message; whether more may come. What cannot be read ends the submission, not the class."""
+        try:
+            said = json.loads(self.pipe.recv_bytes(10_000_000))
+            self._take(said, banks)
+        except Exception:
+            return False
+        return "done" not in said and "broken" not in said
+
+    def _take(self, said: dict, banks: dict) -> None:
+        grade = self.grade
+        if "broken" in said:
+            grade.status, grade.notes = "not graded", [said["broken"]]
+        if "chapter" in said:
+            grade.chapter = said["chapter"]
+            grade.possible = sum(map(_points, banks[grade.chapter].values()))
+            grade.status = "the process ended before the checks"
+        if said.get("cells"):
+            grade.status = "the process ended during the checks"
+            self.pipe.send_bytes(json.dumps(banks[grade.chapter]).encode())
+        if "question" in said:
+            grade.checks[said["question"]] = said["checks"]
+        if said.get("done"):
+            grade.status = "graded"
+        grade.notes += said.get("notes", [])
+
+    def end(self, stopped: str = "") -> Grade:
+        """End the process and whatever it started; what is known of the submission."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            self.process.kill()
+        self.process.join()
+        self.pipe.close()
+        shutil.rmtree(self.place, ignore_errors=True)
+        self.grade.seconds = time.monotonic() - self.started
+        if stopped:
+            self.grade.status = "stopped"
+            self.grade.notes.append(stopped)
+        return self.grade
 
 
 def _points(source: str) -> float:
     """What a test file in Otter's format is worth."""
-    return float(next(line for line in source.splitlines() if line.startswith("points = ")).partition("= ")[2])
-
-
-def _finish(pipe, process, grade: Grade, started: float) -> Grade:
-    """End the process and whatever it started."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        process.kill()
-    process.join()
-    pipe.close()
-    grade.seconds = time.monotonic() - started
-    return grade
+    return float(
+        next(line for line in source.splitlines() if line.startswith("points = ")).partition("= ")[2]
+    )
 
 
 def write(grades: Iterable[Grade], out: Path) -> list[Grade]:
@@ -168,7 +189,9 @@ def write(grades: Iterable[Grade], out: Path) -> list[Grade]:
             done.append(grade)
             table.writerow(grade.row())
             file.flush()
-            (feedback / f"{grade.file.replace(os.sep, '_')}.md").write_text(grade.feedback(), encoding="utf8")
+            told = feedback / f"{grade.file}.md"
+            told.parent.mkdir(parents=True, exist_ok=True)
+            told.write_text(grade.feedback(), encoding="utf8")
     return done
 
 

@@ -43,7 +43,9 @@ def _drawn(question: masters.Question, world: dict, rng: np.random.Generator) ->
         exec(compile(question.draw, f"<{question.name}, draw>", "exec"), space)
         values = space["draw"](rng)
     except Exception as error:
-        raise ValueError(f"question {question.name}: its draw fails: {type(error).__name__}: {error}") from None
+        raise ValueError(
+            f"question {question.name}: its draw fails: {type(error).__name__}: {error}"
+        ) from None
     return {name: value if isinstance(value, str) else repr(_plain(value)) for name, value in values.items()}
 
 
@@ -56,4 +58,3 @@ def _plain(value):
     if isinstance(value, dict):
         return {_plain(key): _plain(item) for key, item in value.items()}
     return value
-

@@ -31,6 +31,10 @@ class Limits:
     file_megabytes: int = 20  # the submission itself, and any file that it writes
 
 
+LIMITS = Limits()
+MOST_NOTES = 20
+
+
 class TooLong(BaseException):
     """A cell or a check ran longer than it may. No ``except Exception`` of a student catches it."""
 
@@ -114,8 +118,6 @@ def run_cells(notebook: nbformat.NotebookNode, limits: Limits) -> tuple[dict, li
         try:
             with time_limit(limits.cell_seconds):
                 exec(compile(transform(cell.source), f"<cell {number}>", "exec"), world)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
             notes.append(f"cell {number}: {_said(error)}")
     return world, notes
@@ -176,33 +178,48 @@ def time_limit(seconds: int):
 
 # Guarding.
 
+_FILES = {"open", "os.listdir", "os.scandir", "os.rename", "os.remove", "os.link", "os.symlink", "os.chmod"}
+_PROGRAMS = {
+    "subprocess.Popen",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "os.kill",
+    "socket.connect",
+}
+
 
 def guard(forbidden: list[Path], refused: list[str]) -> None:
     """Refuse, for the rest of this process, to open what lies under these folders and to start programs.
 
     An audit hook of Python cannot be removed. What was refused is added to the list.
     """
+
+    def refuse(what: str) -> None:
+        if len(refused) < MOST_NOTES:
+            refused.append(f"tried {what}: refused")
+        raise PermissionError("a submission may not do this")
+
     folders = [os.path.realpath(folder) + os.sep for folder in forbidden]
 
     def hook(event: str, args: tuple) -> None:
-        if event in ("open", "os.listdir", "os.scandir", "os.rename", "os.remove", "os.link", "os.symlink"):
-            for path in args[:2]:
-                if isinstance(path, str | bytes | os.PathLike):
-                    real = os.path.realpath(os.fsdecode(path)) + os.sep
-                    if any(real.startswith(folder) for folder in folders):
-                        refused.append(f"tried to open {os.path.basename(real.rstrip(os.sep))}: refused")
-                        raise PermissionError("a submission may not open this")
-        elif event in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "socket.connect"):
-            refused.append(f"tried {event}: refused")
-            raise PermissionError("a submission may not start programs or use the network")
+        if event in _PROGRAMS:
+            refuse(event)
+        for path in args[:2] if event in _FILES else ():
+            if isinstance(path, str | bytes | os.PathLike):
+                real = os.path.realpath(os.fsdecode(path)) + os.sep
+                if any(real.startswith(folder) for folder in folders):
+                    refuse(f"to open {os.path.basename(real.rstrip(os.sep))}")
 
     sys.addaudithook(hook)
 
 
-def confine(limits: Limits, forbidden: list[Path], refused: list[str]) -> None:
+def confine(folder: Path, limits: Limits, forbidden: list[Path], refused: list[str]) -> None:
     """Put this process under its limits, in an empty folder of its own."""
     os.setsid()
-    os.chdir(tempfile.mkdtemp())
+    os.chdir(folder)
+    tempfile.tempdir = str(folder)
     os.environ["MPLBACKEND"] = "Agg"
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() if _LINUX else 0
     if _LINUX:
@@ -225,7 +242,7 @@ def ready() -> None:
     """Do nothing: a process that ran this has shown that the next ones can start at once."""
 
 
-def grade(path: Path, chapters: list[str], forbidden: list[Path], limits: Limits, pipe) -> None:
+def grade(path: Path, chapters: list[str], folder: Path, forbidden: list[Path], limits: Limits, pipe) -> None:
     """The life of the process: read, run, and ask for the checks only when the submission's cells have run.
 
     Sends lines of JSON: the chapter, then each question's results, then notes. The checks come through the pipe, so
@@ -240,7 +257,7 @@ def grade(path: Path, chapters: list[str], forbidden: list[Path], limits: Limits
     except (ValueError, OSError) as error:
         say(broken=str(error))
         return
-    confine(limits, forbidden, refused)
+    confine(folder, limits, forbidden, refused)
     sys.stdout = sys.stderr = output
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
@@ -251,4 +268,4 @@ def grade(path: Path, chapters: list[str], forbidden: list[Path], limits: Limits
         say(question=name, checks=run_checks(source, world, limits))
     if output.full:
         notes.insert(0, f"printed {output.written:,} characters: dropped")
-    say(notes=[*dict.fromkeys(refused), *notes], done=True)
+    say(notes=[*dict.fromkeys(refused), *notes][:MOST_NOTES], done=True)
