@@ -198,16 +198,16 @@ def write(grades: Iterable[Grade], out: Path) -> list[Grade]:
 def main() -> int:
     """Run the command line; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("submissions", type=Path)
+    parser.add_argument("submissions", help="a folder; every file in it gets a row")
     parser.add_argument("--classroom", type=Path, default=CLASSROOM)
-    parser.add_argument("--out", type=Path, default=Path("grades.csv"))
+    parser.add_argument("--out", type=Path, default=ROOT / "_build/grades.csv")
     parser.add_argument("--jobs", type=int, default=1, help="submissions at a time (default: 1)")
     args = parser.parse_args()
-    if not args.submissions.is_dir():
-        print(f"{args.submissions} is no folder: make grade SUBMISSIONS=folder")
+    if not args.submissions or not Path(args.submissions).is_dir():
+        print(f"{args.submissions!r} is no folder: make grade SUBMISSIONS=folder")
         return 2
     try:
-        done = write(grade_all(args.submissions, args.classroom, jobs=args.jobs), args.out)
+        done = write(grade_all(Path(args.submissions), args.classroom, jobs=args.jobs), args.out)
     except ValueError as error:
         print(error)
         return 2
