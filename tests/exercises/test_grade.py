@@ -2,7 +2,10 @@
 
 import copy
 import csv
+import json
 import os
+import subprocess
+import sys
 import zipfile
 
 import nbformat
@@ -84,6 +87,11 @@ def table(small, perfect, tmp_path_factory):
     deleted = copy.deepcopy(perfect)
     deleted.cells = [cell for cell in deleted.cells if "def draw(" not in cell.source]
     nbformat.write(deleted, folder / "deleted.ipynb")
+    slips = copy.deepcopy(perfect)
+    for cell in slips.cells:
+        cell.source = cell.source.replace("np.exp(z_log_var / 2)", "np.exp(z_log_var)")
+        cell.source = cell.source.replace("z[types == name].mean(axis=0)", "z[types == name][0]")
+    nbformat.write(slips, folder / "slips.ipynb")
     nameless = copy.deepcopy(perfect)
     del nameless.metadata["otter"]
     nbformat.write(nameless, folder / "whose.ipynb")
@@ -163,7 +171,7 @@ def test_what_cannot_be_graded_has_a_row_too(table, file, status, note):
 
 
 def test_a_class_has_a_row_for_every_file_and_no_other(table):
-    assert len(table) == 1 + len(SPOILERS) + 10
+    assert len(table) == 1 + len(SPOILERS) + 11
     assert table["exported.zip"]["points"] == table["perfect.ipynb"]["points"]
 
 
@@ -173,11 +181,16 @@ def test_deleted_cells_cost_their_own_points_only(table):
     assert "not found: draw (was a cell deleted?)" in (table["feedback"] / "deleted.ipynb.md").read_text()
 
 
-def test_stubs_score_nothing_and_the_feedback_holds_the_hints(table):
+def test_stubs_score_nothing_and_are_said_to_be_unanswered(table):
     assert float(table[f"ann{os.sep}stubs.ipynb"]["points"]) == 0
-    text = (table["feedback"] / "ann/stubs.ipynb.md").read_text()
+    assert "half: not answered" in (table["feedback"] / "ann/stubs.ipynb.md").read_text()
+
+
+def test_the_feedback_holds_the_hints_of_the_checks_that_failed(table):
+    text = (table["feedback"] / "slips.ipynb.md").read_text()
     assert "half of the log-variance goes into the exponential" in text
-    assert "lie around the mean of the posterior" in text  # a hidden check's hint: the work is handed in
+    assert "walk: The path starts at the mean of z of a type" in text  # hidden: the work is handed in
+    assert "by_hand" not in text
 
 
 def test_what_cannot_be_interrupted_is_killed_and_the_next_is_graded(small, perfect, tmp_path):
@@ -202,17 +215,17 @@ def test_no_autograder_no_folder(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.slow
 def test_otter_gives_the_same_points(small, perfect, tmp_path):
-    from otter.api import grade_submission
-
-    half = copy.deepcopy(perfect)
+    half, work = copy.deepcopy(perfect), tmp_path / "class"
     for cell in half.cells:
         cell.source = cell.source.replace("np.exp(z_log_var / 2)", "np.exp(z_log_var)")
-    nbformat.write(half, tmp_path / "half.ipynb")
-    (ours,) = grade.grade_all(tmp_path, small)
-    otters = grade_submission(
-        str(tmp_path / "half.ipynb"), str(small / f"autograder/{CHAPTER}.zip"), quiet=True
-    )
-    assert ours.points == pytest.approx(otters.total) and ours.possible == pytest.approx(otters.possible)
+    work.mkdir()
+    nbformat.write(half, work / "half.ipynb")
+    (ours,) = grade.grade_all(work, small)
+    zipped = small / f"autograder/{CHAPTER}.zip"
+    command = ["otter", "run", str(work / "half.ipynb"), "-a", str(zipped), "-o", str(tmp_path), "--no-logo"]
+    subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
+    tests = json.loads((tmp_path / "results.json").read_text())["tests"]
+    assert ours.points == pytest.approx(sum(test["score"] for test in tests if "score" in test), abs=1e-3)
     assert 0 < ours.points < ours.possible
 
 

@@ -179,14 +179,8 @@ def time_limit(seconds: int):
 # Guarding.
 
 _FILES = {"open", "os.listdir", "os.scandir", "os.rename", "os.remove", "os.link", "os.symlink", "os.chmod"}
-_PROGRAMS = {
-    "subprocess.Popen",
-    "os.system",
-    "os.exec",
-    "os.posix_spawn",
-    "os.fork",
-    "os.kill",
-    "socket.connect",
+_PROGRAMS = {"subprocess.Popen", "socket.connect"} | {
+    f"os.{name}" for name in ("system", "exec", "spawn", "posix_spawn", "fork", "forkpty", "kill", "killpg")
 }
 
 
@@ -238,6 +232,14 @@ def _lower(kind: int, value: int) -> None:
     resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
 
+def _close_all_but(kept: int) -> None:
+    """Close what this process inherited: through it a submission could disturb the server of the processes."""
+    for number in [int(name) for name in os.listdir("/dev/fd")]:
+        if number > 2 and number != kept:
+            with contextlib.suppress(OSError):
+                os.close(number)
+
+
 def ready() -> None:
     """Do nothing: a process that ran this has shown that the next ones can start at once."""
 
@@ -251,6 +253,8 @@ def grade(path: Path, chapters: list[str], folder: Path, forbidden: list[Path], 
     refused: list[str] = []
     say = lambda **what: pipe.send_bytes(json.dumps(what).encode())  # noqa: E731
     output = Output(limits.characters)
+    _close_all_but(pipe.fileno())
+    say(ready=True)
     try:
         notebook = read(path, limits)
         say(chapter=chapter_of(notebook, path, chapters))
