@@ -68,7 +68,7 @@ def secret_lines(question: masters.Question) -> set[str]:
     ]
     texts += [wrong.source for wrong in question.wrong_answers]
     lines = {line.strip() for text in texts for line in text.splitlines()}
-    return {line for line in lines if len(line) > 12}
+    return {line for line in lines if len(line) > 8}
 
 
 def open_text(question: masters.Question) -> str:
