@@ -8,9 +8,10 @@ from pathlib import Path
 import nbformat
 
 from tools.classroom import build, grade, masters, worker
+from tools.classroom.confinement import Limits
 
 MASTERS = sorted(build.MASTERS.glob("*.ipynb"))
-LIMITS = worker.Limits(cell_seconds=60)
+LIMITS = Limits(cell_seconds=60)
 
 
 class Chapter:

