@@ -1,10 +1,13 @@
 # Every command a person needs. Variables: PYTHON (makes .venv), PORT (make serve), TORCH (make bench),
-# PYTHON313 (make colab-check), CHAPTERS (make notebooks, make colab-check: chapters/01_vae.ipynb ...).
+# PYTHON313 (make colab-check), CHAPTERS (make notebooks, make colab-check: chapters/01_vae.ipynb ...),
+# SECRET (make classroom), SUBMISSIONS, GRADES and JOBS (make grade).
 PYTHON ?= python3
 PYTHON313 ?= python3.13
 PORT ?= 8000
 TORCH ?= torch
 UV ?= uv
+JOBS ?= 1
+GRADES ?= _build/grades.csv
 
 PY := .venv/bin/python
 ENV := .venv/.installed
@@ -13,6 +16,7 @@ COLAB_ENV := .venv-colab/.installed
 BOOK := _build/.built
 BOOK_SOURCES := $(shell find book chapters _config.yml _toc.yml -type f -not -path '*/.*' -not -name '*.pyc')
 CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
+EXERCISES := $(sort $(wildcard book/exercises/*.ipynb))
 # a process for each core, and a thread for each process: more of them wait for each other; the tests of a
 # file, and the cells of a notebook, stay together
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
@@ -29,7 +33,8 @@ ifneq ($(wildcard ../shared/data/.),)
 export LATENTCELLS_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help book serve colab colab-check test test-offline notebooks results explorer bench lock lint format clean
+.PHONY: help book serve colab colab-check classroom grade test test-offline notebooks results explorer bench lock lint \
+    format clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets (default)
@@ -66,23 +71,30 @@ results: $(ENV)  ## rebuild book/results/*.json
 explorer: $(ENV)  ## train the latent explorer's model again; rebuild what its page reads
 	OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(PY) -m tools.explorer
 
+classroom: $(ENV)  ## build what a class needs in _build/classroom (SECRET=words that only you know)
+	@$(PY) -m tools.classroom.build
+
+grade: $(ENV)  ## grade a class (SUBMISSIONS=folder); the results go to GRADES, JOBS submissions run at a time
+	@OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
+	    $(PY) -m tools.classroom.grade "$(SUBMISSIONS)" --out "$(GRADES)" --jobs $(JOBS)
+
 bench: $(BENCH)  ## run other tools beside ours, in .venv-bench (needs torch, gigabytes unless TORCH names a CPU build)
 	.venv-bench/bin/python -m benchmarks.speed
 	.venv-bench/bin/python -m benchmarks.correctors
 
 lock:  ## resolve requirements.lock again for Python 3.11-3.13 (needs uv)
 	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-annotate --no-header --extra book --extra test --output-file requirements.lock pyproject.toml
+	    --no-annotate --no-header --extra book --extra test --extra classroom --output-file requirements.lock pyproject.toml
 
 lint: $(ENV)  ## check the style of the code and the notebooks; change nothing
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) tools/normalise.py --check $(CHAPTERS)
+	$(PY) tools/normalise.py --check $(CHAPTERS) $(EXERCISES)
 
 format: $(ENV)  ## mend what `make lint` finds, where a program can
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
-	$(PY) tools/normalise.py $(CHAPTERS)
+	$(PY) tools/normalise.py $(CHAPTERS) $(EXERCISES)
 
 clean:  ## remove everything that was built or installed here
 	rm -rf _build .venv .venv-bench .venv-colab .pytest_cache .ruff_cache .hypothesis .coverage lib/*.egg-info

@@ -103,7 +103,9 @@ def test_lock_satisfies_pyproject():
     locked = dict(
         re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements.lock").read_text(encoding="utf8"), re.M)
     )
-    for wanted in map(Requirement, project["dependencies"] + extras["book"] + extras["test"]):
+    for wanted in map(
+        Requirement, project["dependencies"] + extras["book"] + extras["test"] + extras["classroom"]
+    ):
         assert locked.get(wanted.name) in wanted.specifier, (
             f"{wanted} is not what requirements.lock pins: make lock"
         )
