@@ -43,6 +43,23 @@ def test_parts_of_overdispersed_counts_are_not():
     assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.2
 
 
+@pytest.mark.parametrize("theta", [1.0, np.array([1.0, 4.0])], ids=["a number", "one a gene"])
+def test_parts_of_negative_binomial_counts_are_with_their_theta(theta):
+    """Independent, and negative binomial with half of the mean and half of theta."""
+    rng = np.random.default_rng(0)
+    x = rng.poisson(rng.gamma(theta, 4.0 / theta, (40_000, 2)))
+    one, other = split_counts(x, 0.5, theta)
+    for gene, of in enumerate(np.broadcast_to(theta, 2)):
+        assert abs(np.corrcoef(one[:, gene], other[:, gene])[0, 1]) < 0.02
+        assert one[:, gene].mean() == pytest.approx(2, rel=0.03)
+        assert one[:, gene].var() == pytest.approx(2 + 2**2 / (of / 2), rel=0.08)
+
+
+def test_a_large_theta_is_poisson():
+    one, other = split_counts(drawn(shape=(20_000, 2)), theta=1e6)
+    assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.02
+
+
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array])
 def test_a_sparse_matrix_stays_sparse_and_as_it_was(kind):
     x = kind(drawn(0.3))
@@ -67,3 +84,9 @@ def test_refuses_what_is_no_count_and_what_is_no_share():
         split_counts(drawn(), share=1.0)
     with pytest.raises(ValueError, match=r"^seed must be at least 0, got -1"):
         split_counts(drawn(), seed=-1)
+    with pytest.raises(ValueError, match=r"^theta must be positive, got 0.0: None is for Poisson counts"):
+        split_counts(drawn(), theta=0.0)
+    with pytest.raises(
+        ValueError, match=r"^theta must be a number or 50 numbers, one a gene, got shape \(3,\)"
+    ):
+        split_counts(drawn(), theta=[1.0, 2.0, 3.0])

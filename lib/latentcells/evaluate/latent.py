@@ -26,8 +26,8 @@ def canonical_correlations(z, truth) -> np.ndarray:
             as cells or more, where perfect correlation is certain.
 
     References:
-        Hotelling 1936, https://doi.org/10.1093/biomet/28.3-4.321; Björck and Golub 1973,
-        https://doi.org/10.1090/S0025-5718-1973-0348991-3
+        Hotelling 1936, Relations between two sets of variates, Biometrika 28, 321-377; Knyazev and Argentati 2002,
+        SIAM J. Sci. Comput. 23, 2008-2040
 
     Example:
         >>> import numpy as np
