@@ -16,14 +16,13 @@ from sklearn.metrics import pairwise_distances
 from sklearn.neighbors import NearestNeighbors
 
 import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
-from benchmarks import batch_correction, self_supervised
+from benchmarks import self_supervised
 from benchmarks.batch_correction import cells_of
 from benchmarks.vae import SEEDS, over_seeds, rows_of
 
 import keras  # isort: skip
 
 BATCH_SIZE, LEARNING_RATE, DROPOUT, STEPS = 64, 2e-3, 0.1, 600
-LONG, FEW = batch_correction.STEPS, range(3)  # of the slow runs on cell_mixture
 DEPTH = 800  # molecules a cell, where depth is to say nothing
 LINES = ["H2228_prop", "H1975_prop", "HCC827_prop"]
 MIXES = [[1 / 3] * 3, *np.eye(3).tolist(), *(0.16 + 0.52 * np.eye(3)).tolist()]  # those of rna_mixture
@@ -56,6 +55,11 @@ def read_by(model, log1p):
     """What a model takes: counts, and with them the batches where it is told."""
     cells = cells_of(log1p)
     return cells if isinstance(model, lc.models.BatchVAE) else cells["x"]
+
+
+def of_decoded(build, log1p, latent_dim, seed=0, **options):
+    """x̂ of a network after its training."""
+    return decoded(trained(build, log1p, latent_dim, seed, **options), log1p)
 
 
 def decoded(model, log1p):
@@ -154,16 +158,15 @@ CANDIDATES = {
 
 
 def choice():
-    """Rows of the candidates on simulated wells, whose proportions are drawn and not measured."""
+    """Rows of the candidates for two dimensions on simulated wells, whose proportions are drawn and not measured."""
     found = []
-    for k in (2, 10):
-        for name, build in CANDIDATES.items():
-
-            def score(seed, build=build, k=k):
-                r2 = readings(encoded(build, drawn_mixture(), k, seed), drawn_mixture())
-                return {f"{metric[:-1]}, {k} dimensions]": value for metric, value in r2.items()}
-
-            found += over_seeds("simulate", f"candidate: {name}", score, seeds=range(2))
+    for name, build in CANDIDATES.items():
+        found += over_seeds(
+            "simulate",
+            f"candidate: {name}, 2 dimensions",
+            lambda seed, build=build: readings(encoded(build, drawn_mixture(), 2, seed), drawn_mixture()),
+            seeds=range(1),
+        )
     return found
 
 
@@ -185,7 +188,7 @@ def proportions():
         found += over_seeds(
             "rna_mixture",
             f"x̂ of the {name}, 10 dimensions",
-            lambda seed, name=name: readings(decoded(trained(NETWORKS[name], log1p, 10, seed), log1p), log1p),
+            lambda seed, name=name: readings(of_decoded(NETWORKS[name], log1p, 10, seed), log1p),
         )
     return found + over_seeds(
         "rna_mixture",
@@ -238,7 +241,7 @@ def true_latent():
     )
 
 
-# -- groups: the blood cells of chapter 4, the lines of chapter 5 ----------------------------------------------------
+# -- groups: the blood cells of chapter 4 ----------------------------------------------------
 
 
 def decoded_blood(seed):
@@ -293,37 +296,6 @@ def blood():
             "pbmc_facs", name, partial(grouped, embed), baseline=name in ("x", "PCA-10", "PCA-50")
         )
     return found
-
-
-def mixing():
-    """Rows of cell_mixture, by the rule of chapter 5: what that chapter lacks."""
-    log1p = batch_correction.load("cell_mixture")
-
-    def scores(z):
-        adata = log1p.copy()
-        adata.obsm["X_z"] = z
-        found = lc.evaluate.integration(adata, "X_z", unintegrated="X_pca")
-        return {key: found[key] for key in ("scib_bio", "scib_batch", "scib_total")}
-
-    found = over_seeds("cell_mixture", "x", lambda seed: scores(lc.inputs(log1p)), True, range(1))
-    found += over_seeds(
-        "cell_mixture", "PCA-10", lambda seed: scores(log1p.obsm["X_pca"][:, :10]), True, range(1)
-    )
-    for name in ("VAE", "masked autoencoder"):
-        found += over_seeds(
-            "cell_mixture",
-            name,
-            lambda seed, name=name: scores(encoded(NETWORKS[name], log1p, 10, seed, steps=LONG)),
-            seeds=FEW,
-        )
-    return found + over_seeds(
-        "cell_mixture",
-        "x̂ of the conditional VAE",
-        lambda seed: scores(
-            decoded(trained(NETWORKS["conditional VAE"], log1p, 10, seed, steps=LONG), log1p)
-        ),
-        seeds=FEW,
-    )
 
 
 # -- tests of genes ---------------------------------------------------------------------------------------------------
@@ -528,7 +500,7 @@ def denoising():
     return found
 
 
-PARTS = choice, proportions, true_latent, blood, mixing, differential, denoising
+PARTS = choice, proportions, true_latent, blood, differential, denoising
 
 
 def rows():

@@ -123,7 +123,7 @@ def ternary(ax, proportions, colour, names, size=14) -> None:
     ax.scatter(*(places @ corners).T, s=size, c=colour, linewidths=0, alpha=0.8, rasterized=True)
     for (x, y), name, below in zip(corners, names, (True, True, False), strict=True):
         ax.annotate(
-            name, (x, y), (0, -6 if below else 6), textcoords="offset points", fontsize=11,
+            name, (x, y), (0, -10 if below else 10), textcoords="offset points", fontsize=11,
             ha="center", va="top" if below else "bottom",
         )  # fmt: skip
     ax.set_aspect("equal")
