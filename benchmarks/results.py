@@ -10,6 +10,7 @@ from benchmarks import (
     transformer,
     transformer_markers,
     vae,
+    x_versus_z,
 )
 from benchmarks.records import record
 
@@ -21,6 +22,7 @@ CHAPTERS = {
     "05_batch_correction": batch_correction.rows,
     "06_transformer": transformer.rows,
     "08_transformer_markers": transformer_markers.rows,
+    "10_x_versus_z": x_versus_z.rows,
 }
 
 

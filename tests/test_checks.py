@@ -288,3 +288,12 @@ def test_same_genes_compares_numbers_and_names():
     assert "expected 1" in refusal(ValueError, checks.same_genes, ["a", "b"], 1)
     message = refusal(ValueError, checks.same_genes, ["a", "c"], ["a", "b"])
     assert message == "X has gene 'c' at position 1, expected 'b': reorder by adata[:, genes]"
+
+
+def test_proportions_sum_to_1_within_their_slack():
+    checks.proportions([[0.33, 0.33, 0.33], [1, 0, 0]])
+    with pytest.raises(ValueError, match=r"row 1 is \[0.5, 0.4, 0.2\] with the sum 1.1: divide each row by"):
+        checks.proportions([[1, 0, 0], [0.5, 0.4, 0.2]])
+    checks.proportions([[1, 0, 0], [0.5, 0.4, 0.2]], slack=0.2)
+    with pytest.raises(ValueError, match=r"^parts must have the shape \(cells, parts\), got \(3, 1\)"):
+        checks.proportions(np.ones((3, 1)), "parts")

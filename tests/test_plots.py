@@ -77,3 +77,20 @@ def test_a_confusion_is_in_shares_of_the_true_type(ax):
     plots.confusion(ax, [[3, 1], [0, 5]], ["B", "T"], "kNN")
     assert np.allclose(ax.images[0].get_array(), [[0.75, 0.25], [0, 1]])
     assert [text.get_text() for text in ax.texts] == ["75", "25", "100"]
+
+
+def test_a_ternary_has_a_corner_for_each_part(ax):
+    plots.ternary(ax, np.vstack([np.eye(3), [[1 / 3] * 3]]), "black", ("A", "B", "C"))
+    height = np.sqrt(3) / 2
+    places = [[0, 0], [1, 0], [0.5, height], [0.5, height / 3]]
+    assert np.allclose(ax.collections[0].get_offsets(), places)
+    assert [(text.get_text(), text.xy) for text in ax.texts] == [
+        (name, tuple(place)) for name, place in zip("ABC", np.array(places), strict=False)
+    ]
+
+
+def test_other_than_three_parts_are_refused(ax):
+    with pytest.raises(ValueError, match=r"3 corners, got proportions of shape \(4, 2\) and 3 names: pass"):
+        plots.ternary(ax, np.full((4, 2), 0.5), "black", ("A", "B", "C"))
+    with pytest.raises(ValueError, match="and 2 names"):
+        plots.ternary(ax, np.full((4, 3), 0.3), "black", ("A", "B"))

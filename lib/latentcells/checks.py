@@ -104,6 +104,33 @@ def unit(x, name="X") -> None:
         _refuse(name, "values within [0, 1]", low if low < 0 else high, looks, "unit")
 
 
+def proportions(x, name="proportions", slack=0.02) -> None:
+    """Refuse rows that are no proportions: 0 or more, summing to 1.
+
+    Args:
+        x: (cells, parts).
+        name: what the message calls ``x``.
+        slack: how far a sum may be from 1, for rounded values.
+
+    Raises:
+        ValueError: with the first row that is none and its sum.
+
+    Example:
+        >>> proportions([[0.33, 0.33, 0.33], [1, 0, 0]])
+    """
+    finite(x, name)
+    x = np.asarray(x)
+    if x.ndim != 2 or x.shape[1] < 2:
+        raise ValueError(f"{name} must have the shape (cells, parts), got {x.shape}: one column per part")
+    wrong = (x < 0).any(axis=1) | (np.abs(x.sum(axis=1) - 1) > slack)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"each row of {name} must be 0 or more and sum to 1, row {row} is {x[row].tolist()} with the sum "
+            f"{x[row].sum():.3g}: divide each row by its sum"
+        )
+
+
 def not_empty(x, name="X", cells=True, genes=True) -> None:
     """Refuse cells without a molecule and genes that no cell expresses.
 

@@ -129,3 +129,35 @@ def confusion(ax, matrix, names, title) -> None:
     ax.set_xticks(range(len(names)), names, rotation=90, fontsize=10)
     ax.set_yticks(range(len(names)), names, fontsize=10)
     ax.set(title=title, xlabel="called", ylabel="true")
+
+
+def ternary(ax, proportions, colour, names, size=14) -> None:
+    """Draw three proportions of each cell in a triangle: a corner is one part alone, its opposite side none of it.
+
+    Predicted proportions may lie outside of the triangle.
+
+    Args:
+        ax: matplotlib Axes.
+        proportions: (cells, 3).
+        colour: (cells,) or one, as matplotlib takes it.
+        names: of the three corners: left, right, top.
+        size: of a point, in matplotlib's unit.
+
+    Raises:
+        ValueError: for other than three proportions or names.
+    """
+    places = arrays.embedding(proportions, "proportions")
+    if places.shape[1] != 3 or len(names) != 3:
+        raise ValueError(
+            f"a triangle has 3 corners, got proportions of shape {places.shape} and {len(names)} names: pass three"
+        )
+    corners = np.array([[0, 0], [1, 0], [0.5, np.sqrt(0.75)]])
+    ax.plot(*corners[[0, 1, 2, 0]].T, color="#999999", lw=1, zorder=1)
+    ax.scatter(*(places @ corners).T, s=size, c=colour, linewidths=0, alpha=0.8, rasterized=True)
+    for (x, y), name, below in zip(corners, names, (True, True, False), strict=True):
+        ax.annotate(
+            name, (x, y), (0, -10 if below else 10), textcoords="offset points", fontsize=11,
+            ha="center", va="top" if below else "bottom",
+        )  # fmt: skip
+    ax.set_aspect("equal")
+    ax.axis("off")

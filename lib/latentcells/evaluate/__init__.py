@@ -2,22 +2,31 @@
 
 ``annotation``: can its cells be labelled? ``few_labels``: from how few? ``calibration``: is a classifier right as
 often as it says? ``clustering``: does an embedding hold the groups by itself? ``integration``: are its batches mixed,
-and its types not? ``overcorrection``: did a type lose itself?
+and its types not? ``overcorrection``: did a type lose itself? ``across_batches``, ``proportions``: can a known
+quantity be read in another batch? ``canonical_correlations``: is it the true latent, up to rotation?
+``neighbourhood_preservation``: has a cell the same neighbours in two spaces?
 """
 
+from latentcells.evaluate.across_batches import across_batches, proportions
 from latentcells.evaluate.annotation import annotation
 from latentcells.evaluate.calibration import calibration
 from latentcells.evaluate.clustering import clustering
 from latentcells.evaluate.few_labels import draw_labels, few_labels
 from latentcells.evaluate.integration import integration
+from latentcells.evaluate.latent import canonical_correlations
+from latentcells.evaluate.neighbourhood import neighbourhood_preservation
 from latentcells.evaluate.overcorrection import overcorrection
 
 __all__ = [
+    "across_batches",
     "annotation",
     "calibration",
+    "canonical_correlations",
     "clustering",
     "draw_labels",
     "few_labels",
     "integration",
+    "neighbourhood_preservation",
     "overcorrection",
+    "proportions",
 ]
