@@ -6,12 +6,8 @@ the loss of the other tenth has stopped falling. All have five seeds but for the
 has two.
 """
 
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
-from multiprocessing import get_context
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import numpy as np
@@ -25,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
+from benchmarks.alone import alone
 from benchmarks.records import row
 from benchmarks.vae import SEEDS, over_seeds, rows_of, scores, stopped, tenth
 
@@ -177,24 +174,16 @@ def cost(name, size):
     cells, rows, label = load(name), [], label_of(size)
     genes = chosen(cells, "pearson_residuals" if size else ALL, size)
     for model, layer in (("PCA-50", None), ("VAE", "counts")):
-        seconds, peak = alone(model, lc.inputs(cells.log1p[~cells.outside][:, genes], layer))
+        seconds, peak = alone(fitted, lc.inputs(cells.log1p[~cells.outside][:, genes], layer), model)
         timed = "fit" if model == "PCA-50" else "epoch"
         rows.append(row(name, model, f"seconds[{timed}, {label}]", seconds, "s", model == "PCA-50"))
         rows.append(row(name, model, f"peak_rss_mb[{label}]", [peak], "MB", model == "PCA-50"))
     return rows
 
 
-def alone(model, x):
-    """(seconds of each round, peak memory in MB) of fitting ``model`` to x, (cells, genes), in a fresh process."""
-    with TemporaryDirectory() as folder, ProcessPoolExecutor(1, get_context("spawn")) as process:
-        path = Path(folder, "x.npy")
-        np.save(path, x)
-        return process.submit(fitted, model, path).result()
-
-
-def fitted(model, path):
-    """What `alone` runs over there; the first round compiles and does not count."""
-    x, seconds = np.load(path), []
+def fitted(x, model):
+    """Seconds of each round of fitting ``model`` to x, (cells, genes); the first one compiles and does not count."""
+    seconds = []
     if model == "PCA-50":
         fit = partial(PCA(50, random_state=0).fit, x)
     else:
@@ -205,8 +194,7 @@ def fitted(model, path):
         start = perf_counter()
         fit()
         seconds.append(perf_counter() - start)
-    status = Path("/proc/self/status").read_text()  # getrusage tells the parent's peak where that is higher
-    return seconds[1:], int(status.partition("VmHWM:")[2].split()[0]) / 1024
+    return seconds[1:]
 
 
 def parts():

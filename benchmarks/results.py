@@ -8,6 +8,7 @@ from benchmarks import (
     normalization,
     self_supervised,
     transformer,
+    transformer_genes,
     transformer_markers,
     vae,
     x_versus_z,
@@ -21,6 +22,7 @@ CHAPTERS = {
     "04_self_supervised": self_supervised.rows,
     "05_batch_correction": batch_correction.rows,
     "06_transformer": transformer.rows,
+    "07_transformer_hvg": transformer_genes.rows,
     "08_transformer_markers": transformer_markers.rows,
     "10_x_versus_z": x_versus_z.rows,
 }

@@ -63,13 +63,23 @@ def task(train, test):
     genes = lc.preprocess.HighlyVariableGenes(N_GENES, "pearson_residuals").fit(train)
     train, test = (genes.transform(library.transform(cells)) for cells in (train, test))
     modules = lc.preprocess.GeneModules(MODULES).fit(train).labels_
+    return arrays(train, test, members(modules))
+
+
+def arrays(train, test, modules=()):
+    """The task on all genes of two AnnData of log1p values, with counts in a layer."""
     return Task(
         *(lc.inputs(train, layer=layer) for layer in ("counts", None)),
         train.obs["label"].astype(str).to_numpy(),
         *(lc.inputs(test, layer=layer) for layer in ("counts", None)),
-        [np.flatnonzero(modules == module).tolist() for module in range(modules.max() + 1)],
+        list(modules),
         train.var_names.to_numpy(),
     )
+
+
+def members(modules):
+    """The numbers of the genes of each module, from the number of each gene's module."""
+    return [np.flatnonzero(modules == module).tolist() for module in range(modules.max() + 1)]
 
 
 def per_10k(task, seed):
