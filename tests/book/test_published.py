@@ -110,7 +110,7 @@ def buttons(page):
 
 
 def test_buttons(site):
-    colab, hub, *others = buttons(page(site, "chapters/01_vae.html"))
+    hub, colab, *others = buttons(page(site, "chapters/01_vae.html"))
     assert [colab, hub.partition("?")[0], *(url.partition("?")[0] for url in others)] == [
         "https://colab.research.google.com/github/someone/cells/blob/gh-pages/colab/01_vae.ipynb",
         f"{HUB}/hub/user-redirect/git-pull",
