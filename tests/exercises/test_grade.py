@@ -109,7 +109,7 @@ def table(small, perfect, tmp_path_factory):
     grade.write(grade.grade_all(folder, small, LIMITS, jobs=2), out)
     with open(out, encoding="utf8", newline="") as file:
         rows = {row["file"]: row for row in csv.DictReader(file)}
-    rows["feedback"] = out.with_suffix("")
+    rows["feedback"] = grade.feedback_beside(out)
     return rows
 
 

@@ -19,7 +19,7 @@ class Limits:
     """What a submission may use."""
 
     seconds: int = 60  # in all; then the process is killed
-    cell_seconds: int = 15  # a cell, or a check; then it is interrupted and the next one runs
+    cell_seconds: int = 20  # a cell, or a check; then it is interrupted and the next one runs
     megabytes: int = 2000  # memory beyond what the library takes
     characters: int = 1_000_000  # of output; what is printed beyond is dropped
     file_megabytes: int = 20  # the submission itself, and any file that it writes

@@ -22,6 +22,16 @@ from tools.classroom.confinement import LIMITS
 
 COLUMNS = ("file", "chapter", "points", "possible", "status", "questions", "notes", "seconds")
 
+# what the server imports once, for every submission
+PRELOADED = [
+    "latentcells",
+    "keras",
+    "sklearn.linear_model",
+    "otter.test_files.exception_test",
+    "tools.classroom.build",
+    "tools.classroom.worker",
+]
+
 
 @dataclass
 class Grade:
@@ -99,7 +109,7 @@ def grade_all(folder: Path, classroom: Path, limits=LIMITS, jobs: int = 1) -> It
         raise ValueError(f"no autograder in {classroom}: run make classroom first")
     forbidden = [classroom, folder, ROOT / "book/exercises", ROOT / "_build", ROOT / "chapters"]
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["latentcells", "keras", "sklearn.linear_model", "tools.classroom.worker"])
+    context.set_forkserver_preload(PRELOADED)
     warm = context.Process(target=worker.ready)  # so that no submission is charged for the server's imports
     warm.start()
     warm.join()
@@ -184,9 +194,14 @@ def _points(source: str) -> float:
     )
 
 
+def feedback_beside(out: Path) -> Path:
+    """The folder of the feedback that belongs to a CSV."""
+    return out.with_name(f"{out.stem}_feedback")
+
+
 def write(grades: Iterable[Grade], out: Path) -> list[Grade]:
     """Write a row for each grade as it comes, and its feedback; the grades."""
-    feedback = out.with_suffix("")
+    feedback = feedback_beside(out)
     feedback.mkdir(parents=True, exist_ok=True)
     done = []
     with open(out, "w", newline="", encoding="utf8") as file:
@@ -219,7 +234,7 @@ def main() -> int:
     except ValueError as error:
         print(error)
         return 2
-    print(f"{len(done)} submissions: {args.out}; feedback in {args.out.with_suffix('')}/")
+    print(f"{len(done)} submissions: {args.out}; feedback in {feedback_beside(args.out)}")
     for grade in done:
         if grade.status != "graded" or grade.notes:
             print(f"  {grade.file}: {grade.status}; {'; '.join(grade.notes)}")
