@@ -112,7 +112,8 @@ def _expression():
 
 
 # Of six runs no network is trained again, for that takes too long. The VAE of chapters 1, 3 and 10 is trained in the
-# recheck of chapter 2, the Transformer of chapters 7 and 8 in that of chapter 6; those of chapter 5 by its notebook only.
+# recheck of chapter 2, the Transformer of chapters 7 and 8 in that of chapter 6; those of chapter 5 by its notebook
+# only.
 RECHECKS = {
     "01_vae": Recheck("pbmc3k", "PCA-10", "probe_macro_f1", _pca),
     "02_normalization": Recheck("pbmc_facs", "layer", "heldout_elbo[batch size 256]", _layer_normalised_vae),
