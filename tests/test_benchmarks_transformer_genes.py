@@ -13,6 +13,7 @@ GENES = 60
 @pytest.fixture
 def task(monkeypatch):
     adata = lc.preprocess.LibrarySize().fit(adata := lc.datasets.pbmc_reference()).transform(adata)
+    adata = adata[adata.obs["label"].isin(("Dendritic", "CD14+ Monocyte", "CD19+ B"))]  # frequent types
     cells = np.random.default_rng(0).permutation(adata.n_obs)
     task = transformer.arrays(*(adata[part, :GENES].copy() for part in (cells[:150], cells[150:200])))
     label = np.concatenate([task.label, adata.obs["label"].astype(str).to_numpy()[cells[150:200]]])
@@ -62,7 +63,10 @@ def test_regression_reads_what_the_tokens_hold(task):
         assert np.array_equal(row[row > 0], value[row > 0])
     cells, keywords = transformer_genes.tokens("rank", 5, seed=0)
     ranks = transformer_genes.linear_values(cells, keywords)[1]
-    assert set(np.unique(ranks)) <= {0, *np.float32(1 - np.arange(5) / 5)}
+    assert set(np.unique(ranks.round(6)).tolist()) <= {
+        0.0,
+        *np.float32([0.2, 0.4, 0.6, 0.8, 1.0]).round(6).tolist(),
+    }
     cells, keywords = transformer_genes.tokens("reactome", 2, seed=0)
     assert transformer_genes.linear_values(cells, keywords)[0].shape == (150, 18)
 

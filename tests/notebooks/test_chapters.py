@@ -8,7 +8,13 @@ CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 
 # Cells whose outputs nbval does not compare, because they differ in the last digits between machines. Raise a number
 # only when the cell prints nothing that a claim could say.
-IGNORED = {"01_vae": 1, "03_hvg": 1, "07_transformer_hvg": 3, "08_transformer_markers": 1, "09_transformer_walkthrough": 1}
+IGNORED = {
+    "01_vae": 1,
+    "03_hvg": 1,
+    "07_transformer_hvg": 3,
+    "08_transformer_markers": 1,
+    "09_transformer_walkthrough": 1,
+}
 
 
 def test_there_is_a_chapter():
