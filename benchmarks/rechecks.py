@@ -130,7 +130,5 @@ RECHECKS = {
     "08_transformer_markers": Recheck(
         "pbmc_facs", "mean log1p expression", "precision_at_20[differential expression]", _expression
     ),
-    "10_x_versus_z": Recheck(
-        "rna_mixture", "PCA-2", "ridge_r2[proportions, CEL-seq2 to SORT-seq]", _wells
-    ),
+    "10_x_versus_z": Recheck("rna_mixture", "PCA-2", "ridge_r2[proportions, CEL-seq2 to SORT-seq]", _wells),
 }
