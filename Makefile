@@ -21,6 +21,7 @@ EXERCISES := $(sort $(wildcard book/exercises/*.ipynb))
 # file, and the cells of a notebook, stay together
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
     $(PY) -m pytest -n auto --dist loadfile
+QUICK := -m 'not slow'
 ON_JAX := tests/layers tests/markers tests/models tests/test_likelihoods.py tests/test_objectives.py $(addprefix lib/latentcells/, \
     layers markers models likelihoods.py objectives.py)
 # the tests train many small models: XLA compiles each program once, and does not polish it
@@ -33,8 +34,8 @@ ifneq ($(wildcard ../shared/data/.),)
 export LATENTCELLS_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help book serve colab colab-check classroom grade test test-offline notebooks results explorer bench lock lint \
-    format clean
+.PHONY: help book serve colab colab-check classroom grade test test-all test-offline newest notebooks results explorer \
+    bench lock licences lint format clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets (default)
@@ -53,13 +54,19 @@ colab-check: colab $(COLAB_ENV)  ## run its notebooks with the versions that Col
 	$(PY) -m tools.colab_check $(notdir $(CHAPTERS))
 
 test: book  ## test the library, the notebooks (nbval) and the built book
-	$(PYTEST) --cov
-	$(JAX) $(PYTEST) $(ON_JAX)
+	$(PYTEST) $(QUICK) --cov
+	$(JAX) $(PYTEST) $(QUICK) $(ON_JAX)
 	$(NBVAL)
+
+test-all: test  ## make test, and then the tests that are marked slow
+	$(PYTEST) -m slow tests
 
 test-offline: $(ENV)  ## run every notebook with no data at hand and downloads refused
 	empty=$$(mktemp -d); LATENTCELLS_DATA=$$empty LATENTCELLS_OFFLINE=1 $(NBVAL); status=$$?; \
 	    rm -r $$empty; exit $$status
+
+newest:  ## run the tests with the newest releases and say which dependency broke (needs a network)
+	$(PYTHON) -m tools.newest
 
 notebooks: $(ENV)  ## execute every notebook and store its outputs
 	.venv/bin/jupyter execute --inplace --kernel_name=python3 --timeout=600 $(CHAPTERS)
@@ -86,6 +93,9 @@ lock:  ## resolve requirements.lock again for Python 3.11-3.13 (needs uv)
 	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-annotate --no-header --extra book --extra test --extra classroom --output-file requirements.lock pyproject.toml
 
+licences: $(ENV)  ## rebuild the table of the lock's versions and licences
+	$(PY) -m tools.licences
+
 lint: $(ENV)  ## check the style of the code and the notebooks; change nothing
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -97,7 +107,8 @@ format: $(ENV)  ## mend what `make lint` finds, where a program can
 	$(PY) tools/normalise.py $(CHAPTERS) $(EXERCISES)
 
 clean:  ## remove everything that was built or installed here
-	rm -rf _build .venv .venv-bench .venv-colab .pytest_cache .ruff_cache .hypothesis .coverage lib/*.egg-info
+	rm -rf _build .venv .venv-bench .venv-colab .venv-newest .venv-alone .pytest_cache .ruff_cache .hypothesis .coverage \
+	    lib/*.egg-info
 
 # The lock is complete. Without --no-deps an old pip looks for `package[extra]` beside it and takes a newer, unpinned one.
 $(ENV): requirements.lock pyproject.toml

@@ -1,6 +1,7 @@
 """Settings that every test shares, and the record of what the tests of reliability found."""
 
 import csv
+from collections import Counter
 from pathlib import Path
 
 import hypothesis
@@ -12,6 +13,8 @@ from tests.book import rules
 hypothesis.settings.register_profile("latentcells", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("latentcells")
 
+# of these tables the page shows how many there are of each kind, not each by itself
+COUNTED = {"inputs": "function", "arguments": "argument", "same_answer": "model"}
 TABLES = Path(__file__).parents[1] / "book" / "reliability"
 
 
@@ -45,11 +48,18 @@ def pytest_terminal_summary(terminalreporter, config):
                 tables.setdefault(table, []).append(row)
     TABLES.mkdir(exist_ok=True)
     for table, rows in tables.items():
+        rows = counted(rows, COUNTED[table]) if table in COUNTED else rows
         with open(TABLES / f"{table}.csv", "w", encoding="utf8", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
     terminalreporter.line(f"book/reliability: {', '.join(sorted(tables)) or 'nothing found'}")
+
+
+def counted(rows, what):
+    """The rows without ``what``, each once, and how many of that there are in each."""
+    kinds = Counter(tuple((key, value) for key, value in row.items() if key != what) for row in rows)
+    return [dict(kind) | {f"{what}s": n} for kind, n in kinds.items()]
 
 
 def pytest_report_header():

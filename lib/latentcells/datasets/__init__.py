@@ -1,9 +1,10 @@
 """Data sets: each an AnnData with counts, labels, batches and its source.
 
 X and ``layers["counts"]`` hold integer counts (cells, genes), ``obs["label"]`` and ``obs["batch"]`` are
-categorical, ``uns["source"]`` has name, citation, doi, licence, url and note, and ``var_names`` are unique
-gene symbols. ``BLOOD_TYPES`` maps the labels of the blood data sets to common words. Raw files are kept in the
-folder that ``LATENTCELLS_DATA`` names; ``LATENTCELLS_OFFLINE=1`` forbids downloads.
+categorical, ``uns["source"]`` has name, citation, doi, licence, url and note, and ``var_names`` are unique gene
+symbols. ``stream`` reads such a file in batches. ``BLOOD_TYPES`` maps the labels of the blood data sets to
+common words. Raw files are kept in the folder that ``LATENTCELLS_DATA`` names; ``LATENTCELLS_OFFLINE=1``
+forbids downloads.
 """
 
 from ._fetch import DataUnavailable
@@ -17,6 +18,7 @@ from .pbmc_reference import pbmc_reference
 from .reactome import reactome
 from .rna_mixture import rna_mixture
 from .simulate import simulate
+from .stream import stream
 
 __all__ = [
     "BLOOD_TYPES",
@@ -32,4 +34,5 @@ __all__ = [
     "reactome",
     "rna_mixture",
     "simulate",
+    "stream",
 ]

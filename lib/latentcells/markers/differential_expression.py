@@ -45,7 +45,8 @@ def differential_expression(adata, label="label") -> dict[str, pd.Series]:
     checks.unique_genes(adata)
     codes, names = classes(column(adata, label, "label").to_numpy(), adata.n_obs)
     groups = pd.Categorical(codes.astype(str), [str(code) for code in range(len(names))])
-    x = sparse.csr_matrix(adata.X) if sparse.issparse(adata.X) else adata.X  # scanpy takes no sparse array
+    x = adata.X.astype(adata.X.dtype.newbyteorder("="))  # scanpy takes no other order of bytes,
+    x = sparse.csr_matrix(x) if sparse.issparse(x) else x  # and no sparse array
     tested = AnnData(x, pd.DataFrame({"label": groups}, adata.obs_names), adata.var[[]])
     # a gene that never varies gives 0 / 0, for which scanpy puts a score of 0
     with np.errstate(invalid="ignore"):

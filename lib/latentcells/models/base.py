@@ -37,6 +37,17 @@ def batches(arrays, batch_size, order=None) -> tf.data.Dataset:
     return tf.data.Dataset.range(n).batch(batch_size).map(pick).prefetch(2).with_options(options)
 
 
+def taken(x):
+    """What `fit` is to learn from: a table, or a list of cells, becomes an array; what Keras alone reads stays.
+
+    Raises:
+        TypeError: for None, a text, an AnnData.
+    """
+    if x is None or isinstance(x, str) or hasattr(x, "obs_names"):
+        raise TypeError(f"x must be (cells, genes), got {type(x).__name__}: lc.inputs(adata) gives it")
+    return np.asarray(x) if isinstance(x, list) or hasattr(x, "to_numpy") else x
+
+
 class Shuffle(keras.callbacks.Callback):
     """A new order of the cells at each epoch, by the seed and the epoch's number alone.
 
@@ -109,8 +120,8 @@ class CellModel(keras.Model):
         """Keras's `fit`; arrays are checked, and shuffled by the model's own seed.
 
         Args:
-            x: (cells, genes) array, or a dictionary of arrays where the model says so; anything else
-                that Keras takes (`tf.data`, `PyDataset`, sparse …) is passed on as it is.
+            x: (cells, genes) array or table, or a dictionary of arrays where the model says so; anything
+                else that Keras takes (`tf.data`, `PyDataset`, sparse …) is passed on as it is.
             y: target, where the model has one.
             batch_size: cells a step; 128 by default for an array.
             epochs: passes over the cells.
@@ -123,7 +134,10 @@ class CellModel(keras.Model):
 
         Raises:
             ValueError: for data that the model is not meant for, with the mend.
+            TypeError: for no cells at all, a name, or an AnnData.
         """
+        x = taken(x)
+        self.built = True  # as its networks are; a callback that restores weights asks
         optimizer = getattr(self, "optimizer", None)  # Keras says what to do where `compile` was not called
         if optimizer is not None and not optimizer.built:
             optimizer.build(self.trainable_variables)  # else TensorFlow traces the first step twice
@@ -157,9 +171,32 @@ class CellModel(keras.Model):
         return super().fit(self._dataset(data, batch_size, shuffler), epochs=epochs, shuffle=False, **kwargs)
 
     def _mean_loss(self, loss, sample_weight=None):
-        """The loss of a training step: the (weighted) mean over cells, and what the layers add."""
+        """The loss of a training step: the (weighted) mean over cells, and what the layers add.
+
+        Where several replicas take the step, their gradients are added up: each takes its share of the loss.
+        """
         weighted = loss if sample_weight is None else loss * ops.cast(sample_weight, loss.dtype)
-        return ops.mean(weighted) + sum(self.losses)
+        return (ops.mean(weighted) + sum(self.losses)) / tf.distribute.get_strategy().num_replicas_in_sync
+
+    def save_own_variables(self, store):
+        """The model's own weights, and how far its noise has come: training goes on with the next draws."""
+        super().save_own_variables(store)
+        for i, state in enumerate(self._noise()):
+            store[f"noise {i}"] = state
+
+    def load_own_variables(self, store):
+        """What `save_own_variables` saved; a file of before it knew the noise leaves that at its start."""
+        names = list(store.keys())
+        stored = {name: store[name] for name in names}
+        noise = {name: stored.pop(name) for name in names if name.startswith("noise")}
+        super().load_own_variables(stored)
+        for i, state in enumerate(self._noise()):
+            if f"noise {i}" in noise:
+                state.assign(noise[f"noise {i}"])
+
+    def _noise(self):
+        """The state of each generator of random numbers in the model, in order."""
+        return [variable for variable in self.variables if variable.name == "seed_generator_state"]
 
     def build(self, input_shape=None):
         """Nothing to do: the networks are built with the model."""

@@ -8,7 +8,7 @@ from keras import ops
 from latentcells import checks, likelihoods
 from latentcells.batching import in_batches
 from latentcells.layers import GeneMasking, expression_embedding, gene_tokens, token_pooling
-from latentcells.models.base import CellModel
+from latentcells.models.base import CellModel, taken
 from latentcells.models.embedding import log_share
 from latentcells.models.gene_trunk import trunk
 from latentcells.objectives import masked_reconstruction
@@ -207,7 +207,7 @@ class GeneTransformer(CellModel):
         Raises:
             ValueError: for labels that are missing, unknown or superfluous, and as `CellModel.fit`.
         """
-        names = y
+        x, names = taken(x), y
         if isinstance(x, np.ndarray):
             y = self._target(x, names)
         if class_weight is not None:

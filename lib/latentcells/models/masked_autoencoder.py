@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from latentcells import likelihoods
+from latentcells import checks, likelihoods
 from latentcells.batching import in_batches
 from latentcells.layers import GeneMasking
 from latentcells.models.embedding import EmbeddingModel
@@ -96,7 +96,8 @@ class MaskedAutoencoder(EmbeddingModel):
             ValueError: for another number of genes, or data that are no counts.
         """
         x = self.check(x)
-        mask = (np.random.default_rng(seed).random(x.shape) < self.rate).astype("float32")
+        rng = np.random.default_rng(checks.at_least(seed, 0, "seed"))
+        mask = (rng.random(x.shape) < self.rate).astype("float32")
 
         def predicted(x, mask):
             parameters = self._predict(x, mask)

@@ -81,7 +81,9 @@ class VAE(EmbeddingModel):
         self.sampling = Sampling(seed=next(seeds), dtype="float32")
         self.encoder = self._encoder(seeds)
         self.decoder = self._decoder(seeds)
-        self.steps = self.add_weight(shape=(), initializer="zeros", trainable=False, name="steps")
+        self.steps = self.add_weight(
+            shape=(), initializer="zeros", trainable=False, aggregation="only_first_replica", name="steps"
+        )
         self.trackers = {name: keras.metrics.Mean(name) for name in ("reconstruction", "kl")}
 
     def _encoder(self, seeds):
@@ -172,22 +174,28 @@ class VAE(EmbeddingModel):
             (cells, genes) float32, in the likelihood's unit.
 
         Raises:
-            ValueError: for another number of latent coordinates, or of libraries.
+            ValueError: for another number of latent coordinates, or of libraries; for NaN, and a library below 0.
         """
         z, library = self._points(z, library)
         return in_batches(self._mean, z, library, batch_size=batch_size)
 
     def _points(self, z, library):
         """Points of the latent space, (cells, latent_dim), and a library size for each, (cells, 1)."""
-        z = np.asarray(z, "float32")
-        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+        z = np.asarray(z)
+        if z.ndim != 2 or z.shape[1] != self.latent_dim or not len(z):
             raise ValueError(
                 f"z must be (cells, {self.latent_dim}), got shape {z.shape}: model.encode(x) gives it"
             )
-        library = np.asarray(library, "float32")
+        checks.finite(z, "z")
+        library = np.asarray(library)
+        checks.finite(library, "library")
+        if library.min(initial=0) < 0:
+            raise ValueError(
+                f"library must be 0 or more, got {library.min():.6g}: it is a cell's total count"
+            )
         if library.shape not in ((), (len(z),)):
             raise ValueError(f"library must be a number or one a cell, got {len(library)} for {len(z)} cells")
-        return z, np.broadcast_to(library, len(z))[:, None]
+        return z.astype("float32"), np.broadcast_to(library.astype("float32"), len(z))[:, None]
 
     def _mean(self, z, library):
         return self.head.mean(self.decoder({"z": z, "library": library}))
@@ -209,7 +217,7 @@ class VAE(EmbeddingModel):
             ``elbo`` = ``reconstruction`` - ``kl``: means over cells, in nats; ``reconstruction`` is
             the expected log-probability.
         """
-        x, rng = self.check(x), np.random.default_rng(seed)
+        x, rng = self.check(x), np.random.default_rng(checks.at_least(seed, 0, "seed"))
         posterior = self.posterior(x, batch_size)
         kl = kl_to_standard_normal(posterior["z_mean"], posterior["z_log_var"])
         log_prob = []

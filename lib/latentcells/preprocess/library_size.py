@@ -63,8 +63,9 @@ class LibrarySize(BaseEstimator):
         out = adata.copy()
         if "counts" not in out.layers:
             out.layers["counts"] = adata.X.copy()
-        if sparse.issparse(out.X):
-            out.X = sparse.csr_matrix(out.X)  # scanpy divides a sparse array by the wrong axis
+        # scanpy divides a sparse array by the wrong axis, and half precision has no digits for a library
+        matrix = sparse.csr_matrix if sparse.issparse(out.X) else np.array
+        out.X = matrix(out.X, dtype=np.float32)
         sc.pp.normalize_total(out, target_sum=self.target_sum_)
         if self.log1p:
             sc.pp.log1p(out)

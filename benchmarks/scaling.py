@@ -1,0 +1,141 @@
+"""Training from disk beside training in memory: the memory that each takes, and its rate, as the cells become more.
+
+The cells are ten thousand simulated ones, written one after the other as often as the size asks: the file is as
+large as it says, and its writing needs no more memory than they do. Each measurement is a process of its own, of two
+epochs: TensorFlow traces the step in the first, the rate is the second's.
+
+``python -m benchmarks.scaling`` stores the run and the table of book/scaling.md; with ``--sizes`` it takes others, a
+million cells among them.
+"""
+
+import argparse
+import csv
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.records import FOLDER, ROOT, record, row
+
+SIZES = 10_000, 100_000
+GENES, ONE = 500, 10_000  # cells that are simulated
+IN_MEMORY, FROM_DISK = "in memory", "from disk"
+TABLE = ROOT / "book" / "reliability" / "scaling.csv"
+
+
+def write(path, n_cells):
+    """An ``.h5ad`` file's layer of counts, written ten thousand cells at a time."""
+    import h5py
+    from anndata.io import sparse_dataset, write_elem
+
+    import latentcells as lc
+
+    counts = lc.datasets.simulate(min(ONE, n_cells), GENES, seed=0).X
+    with h5py.File(path, "w") as file:
+        write_elem(file, "layers", {"counts": counts})
+        for _ in range(n_cells // ONE - 1):
+            sparse_dataset(file["layers/counts"]).append(counts)
+
+
+def train(how, path) -> dict:
+    """Two epochs of a VAE in this process: the seconds of the second, the cells, and the peak memory in MB."""
+    import h5py
+    import keras
+    import numpy as np
+    from anndata.io import read_elem
+
+    import latentcells as lc
+
+    ends = []
+    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter()))
+    model = lc.models.VAE(GENES, latent_dim=10, hidden=(64,), seed=0)
+    model.compile(optimizer="adam")
+    if how == FROM_DISK:
+        x = lc.datasets.stream(path)
+        model.prepare(np.concatenate([batch.numpy() for batch in x.take(8)]))
+    else:
+        with h5py.File(path) as file:
+            x = read_elem(file["layers/counts"]).astype("float32").toarray()
+    model.fit(x, epochs=2, callbacks=[clock], verbose=0)
+    with h5py.File(path) as file:
+        n_cells = int(file["layers/counts"].attrs["shape"][0])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # kilobytes on Linux
+    return {"cells": n_cells, "seconds": ends[1] - ends[0], "peak_rss_mb": peak}
+
+
+def measure(how, path) -> dict:
+    """A training's own report, from its own process."""
+    command = [sys.executable, "-m", "benchmarks.scaling", "--train", how, str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{done.stderr}\n{how} failed: {' '.join(command[1:])}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def rows(sizes=SIZES) -> list:
+    """The stored run's rows."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for n_cells in sizes:
+            path = Path(folder) / "cells.h5ad"
+            write(path, n_cells)
+            for how in (IN_MEMORY, FROM_DISK):
+                found[how, n_cells] = report = measure(how, path)
+                print(f"{how:<10}{n_cells:>9} cells {report}", flush=True)
+    return [*_measured(found), *_compared(found, sizes)]
+
+
+def _measured(found):
+    for (how, n), report in found.items():
+        rate = report["cells"] / report["seconds"]
+        for metric, value, unit in (
+            ("peak_rss_mb", report["peak_rss_mb"], "MB"),
+            ("cells_per_second", rate, "cells/s"),
+        ):
+            yield row("simulate", how, f"{metric}[{n} cells]", [value], unit, how == IN_MEMORY)
+
+
+def _compared(found, sizes):
+    """How much more memory the largest file takes than the smallest, and the rate's share of that in memory."""
+    least, most = min(sizes), max(sizes)
+    for how in (IN_MEMORY, FROM_DISK):
+        growth = found[how, most]["peak_rss_mb"] / found[how, least]["peak_rss_mb"]
+        yield row("simulate", how, f"memory_growth[{least} to {most} cells]", [growth], "1", how == IN_MEMORY)
+    for n in sizes:
+        share = found[IN_MEMORY, n]["seconds"] / found[FROM_DISK, n]["seconds"]
+        yield row("simulate", FROM_DISK, f"ratio_to_in_memory[{n} cells]", [share])
+
+
+def table(stored) -> list:
+    """The rows that the page shows, of a stored run's."""
+    return [
+        {"cells are": r["method"], "what": r["metric"], "value": f"{r['mean']:.4g}", "unit": r["unit"]}
+        for r in stored
+    ]
+
+
+def main():
+    """Measure, and store what was found."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=SIZES, help="whole tens of thousands of cells"
+    )
+    parser.add_argument("--train", nargs=2, metavar=("HOW", "PATH"), help="one training, in this process")
+    options = parser.parse_args()
+    if options.train:
+        print(json.dumps(train(*options.train)))
+        return
+    stored = record("scaling", "python -m benchmarks.scaling", rows(tuple(options.sizes)))
+    with open(TABLE, "w", encoding="utf8", newline="") as file:
+        found = table(stored["rows"])
+        writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(found)
+    print(FOLDER / "scaling.json")
+
+
+if __name__ == "__main__":
+    main()

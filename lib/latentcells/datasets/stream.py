@@ -1,0 +1,121 @@
+"""Cells from a file that need not fit into memory."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+from anndata.io import read_elem, sparse_dataset
+from scipy import sparse
+
+from .. import checks
+
+BLOCK = 256  # cells that lie side by side in the file and are read in one go
+
+
+def stream(path, layer="counts", genes=None, batch_size=128, blocks=16, shuffle=True, seed=0):
+    """Batches of cells, read from an ``.h5ad`` file as training goes: a `tf.data.Dataset` for `fit`.
+
+    An epoch takes the file's blocks of 256 neighbouring cells in a new order, ``blocks`` of them at a time, shuffles
+    the cells of these, and makes one batch after the other dense. Memory does not grow with the file but for 8
+    bytes a cell. Cells that lie far apart in the file meet in a batch only if their blocks are drawn together: write
+    a file that is sorted, by type or by donor, in random order.
+
+    Args:
+        path: an ``.h5ad`` file whose matrix is dense or stored by cells (CSR).
+        layer: a layer's name, or None for ``X``. Of ``"counts"`` the values are checked as they are read.
+        genes: the names of the genes to keep, in this order; None keeps all.
+        batch_size: cells a batch; the last one may be smaller.
+        blocks: read, and shuffled, together.
+        shuffle: False takes the cells as they lie.
+        seed: whole number; of the order of the cells.
+
+    Returns:
+        `tf.data.Dataset` of (cells, genes) float32, in the unit of the file. Each pass over it is another epoch.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ValueError: for a layer or a gene that is not there, a matrix stored by genes (CSC), a file without cells.
+
+    Example:
+        >>> import os, tempfile, latentcells as lc
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "cells.h5ad")
+        ...     lc.datasets.simulate(300, 60, seed=0).write_h5ad(path)
+        ...     [tuple(batch.shape) for batch in lc.datasets.stream(path)]
+        [(128, 60), (128, 60), (44, 60)]
+    """
+    import tensorflow as tf  # here, since the data sets alone need no deep learning library
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no file {path}: adata.write_h5ad(path) writes one")
+    sizes = {"batch_size": batch_size, "blocks": blocks}
+    batch_size, blocks = (checks.at_least(size, 1, name) for name, size in sizes.items())
+    checks.at_least(seed, 0, "seed")
+    with h5py.File(path) as file:
+        (n_cells, n_genes), columns = _matrix(file, layer).shape, _columns(file, genes)
+    epochs = iter(range(2**63))
+
+    def epoch():
+        order = np.random.default_rng([seed, next(epochs)]) if shuffle else None
+        return _batches(path, layer, columns, batch_size, blocks, order)
+
+    shape = (None, n_genes if columns is None else len(columns))
+    cells = tf.data.Dataset.from_generator(epoch, output_signature=tf.TensorSpec(shape, tf.float32))
+    return cells.apply(tf.data.experimental.assert_cardinality(-(-n_cells // batch_size))).prefetch(2)
+
+
+def _matrix(file, layer):
+    """The matrix in the file, of which a slice of cells can be read."""
+    names = list(file.get("layers", ()))
+    if layer is not None and layer not in names:
+        raise ValueError(f"no layer {layer!r} in {file.filename}: choose from {names}, or None for X")
+    found = file["X" if layer is None else f"layers/{layer}"]
+    if not isinstance(found, h5py.Dataset):
+        found = sparse_dataset(found)
+        if found.format != "csr":
+            raise ValueError(
+                f"{file.filename} stores its matrix as {found.format}, by genes: store it by cells, "
+                "scipy.sparse.csr_matrix(adata.X)"
+            )
+    if 0 in found.shape:
+        raise ValueError(
+            f"{file.filename} has {found.shape[0]} cells and {found.shape[1]} genes: keep one at least"
+        )
+    return found
+
+
+def _columns(file, genes):
+    """The numbers of the genes in the file, (genes,), or None for all of them."""
+    if genes is None:
+        return None
+    there = read_elem(file["var"]).index
+    columns = there.get_indexer(list(genes))
+    if (columns < 0).any():
+        lacking = list(genes)[int((columns < 0).argmax())]
+        raise ValueError(f"gene {lacking!r} is not in {file.filename}: choose from adata.var_names")
+    return columns
+
+
+def _batches(path, layer, columns, batch_size, blocks, order):
+    """The batches of an epoch, (cells, genes) float32; ``order`` is a generator, or None for no shuffle."""
+    check = checks.counts if layer == "counts" else checks.finite
+    with h5py.File(path) as file:
+        x = _matrix(file, layer)
+        starts = np.arange(0, x.shape[0], BLOCK)
+        starts = starts if order is None else order.permutation(starts)
+        left = None  # cells that do not fill a batch wait for the next blocks
+        for i in range(0, len(starts), blocks):
+            cells = [sparse.csr_matrix(x[start : start + BLOCK]) for start in starts[i : i + blocks]]
+            cells = sparse.vstack(cells if left is None else [left, *cells], format="csr")
+            check(cells)
+            if order is not None:
+                cells = cells[order.permutation(cells.shape[0])]
+            last = i + blocks >= len(starts)
+            full = cells.shape[0] if last else cells.shape[0] // batch_size * batch_size
+            for start in range(0, full, batch_size):
+                yield _dense(cells[start : start + batch_size], columns)
+            left = cells[full:]
+
+
+def _dense(cells, columns):
+    return np.asarray((cells if columns is None else cells[:, columns]).toarray(), np.float32)

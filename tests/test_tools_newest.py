@@ -1,0 +1,57 @@
+"""Which dependency broke? The parts of tools/newest.py that need no network."""
+
+from tests.book.rules import ROOT
+from tools import newest
+
+PROJECT = """
+[project]
+dependencies = ["keras>=3.13", "scib-metrics>=0.5.10,<0.6", "scikit_learn"]
+[project.optional-dependencies]
+book = ["jupyter-book==1.0.4.post1"]
+test = ["keras", "pytest>=8"]
+bench = ["torch"]
+"""
+REPORT = """<testsuites><testsuite>
+<testcase classname="tests.models.test_vae" name="test_a[x-1]"><failure message="no"/></testcase>
+<testcase classname="tests.models.test_vae" name="test_b"/>
+<testcase classname="tests.test_plots" name="test_c"><error message="no"/></testcase>
+<testcase classname="tests.test_plots" name="test_d"><skipped/></testcase>
+</testsuite></testsuites>"""
+
+
+def test_the_direct_dependencies_are_those_of_the_project():
+    assert newest.direct(PROJECT) == ["jupyter-book", "keras", "pytest", "scib-metrics", "scikit-learn"]
+    assert {"keras", "tensorflow", "hypothesis"} <= set(newest.direct((ROOT / "pyproject.toml").read_text()))
+
+
+def test_what_moved():
+    before, after = (
+        {"keras": "3.13", "numpy": "2.0", "pip": "25"},
+        {"keras": "3.15", "numpy": "2.0", "pip": "26"},
+    )
+    assert newest.moved(before, after | {"rdata": "1"}, ["keras", "numpy", "rdata", "jax"]) == {
+        "keras": ("3.13", "3.15"),
+        "rdata": (None, "1"),
+    }
+
+
+def test_the_tests_that_failed(tmp_path):
+    (tmp_path / "report.xml").write_text(REPORT)
+    assert newest.failed(tmp_path / "report.xml") == [
+        "tests/models/test_vae.py::test_a[x-1]",
+        "tests/test_plots.py::test_c",
+    ]
+
+
+def test_the_dependency_that_breaks_them_alone_is_named():
+    moves = {"keras": ("3.13", "3.15"), "numpy": ("2.0", "3.0")}
+    guilty = newest.culprits(moves, lambda name, version: (name, version) == ("numpy", "3.0"))
+    assert guilty == ["numpy"]
+    text = newest.summary(moves, ["tests/test_plots.py::test_c"], guilty)
+    assert "1 tests fail. With one of these alone they fail: numpy." in text
+    assert "- `tests/test_plots.py::test_c`" in text and "- numpy: 2.0 → 3.0" in text
+
+
+def test_nobody_is_accused_where_all_pass_or_several_are_the_cause():
+    assert newest.summary({}, [], []) == "Newest releases: all tests pass.\n\nNothing moved since the lock.\n"
+    assert "No direct dependency does it alone." in newest.summary({"keras": ("1", "2")}, ["x"], [])
