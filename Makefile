@@ -21,7 +21,6 @@ EXERCISES := $(sort $(wildcard book/exercises/*.ipynb))
 # file, and the cells of a notebook, stay together
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
     $(PY) -m pytest -n auto --dist loadfile
-QUICK := -m 'not slow'
 ON_JAX := tests/layers tests/markers tests/models tests/test_likelihoods.py tests/test_objectives.py $(addprefix lib/latentcells/, \
     layers markers models likelihoods.py objectives.py)
 # the tests train many small models: XLA compiles each program once, and does not polish it
@@ -54,8 +53,8 @@ colab-check: colab $(COLAB_ENV)  ## run its notebooks with the versions that Col
 	$(PY) -m tools.colab_check $(notdir $(CHAPTERS))
 
 test: book  ## test the library, the notebooks (nbval) and the built book
-	$(PYTEST) $(QUICK) --cov
-	$(JAX) $(PYTEST) $(QUICK) $(ON_JAX)
+	$(PYTEST) --cov
+	$(JAX) $(PYTEST) $(ON_JAX)
 	$(NBVAL)
 
 test-all: test  ## make test, and then the tests that are marked slow

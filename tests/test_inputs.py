@@ -206,6 +206,7 @@ STATES = "z-scores", "-1", "another state"
 ANY = (*STATES, "repeated gene names", "repeated cell names", "one cell", "one gene")  # names do not matter
 CELL_NAMES = "repeated cell names", "one cell", "one gene"
 TARGET = np.arange(CELLS) % 2
+AMOUNT = np.arange(CELLS) % 7
 hvg, modules = (
     (lambda: lc.preprocess.HighlyVariableGenes(2, "pearson_residuals")),
     lambda: lc.preprocess.GeneModules(2),
@@ -254,6 +255,16 @@ ENTRIES = {
     "evaluate.overcorrection": Entry(
         lambda z: lc.evaluate.overcorrection(z, LABEL[: n_of(z)], "B", 5), "z", (*STATES, "one gene")
     ),
+    "evaluate.across_batches": Entry(
+        lambda z: lc.evaluate.across_batches(z, AMOUNT[: n_of(z)], PLATE[: n_of(z)], 3), "z", (*STATES, "one gene")
+    ),
+    "evaluate.canonical_correlations": Entry(
+        lambda z: lc.evaluate.canonical_correlations(z, Z[: n_of(z)]), "z", (*STATES, "one gene")
+    ),
+    "evaluate.neighbourhood_preservation": Entry(
+        lambda z: lc.evaluate.neighbourhood_preservation(z, Z[: n_of(z)], 3), "z", (*STATES, "one gene")
+    ),
+    "preprocess.split_counts": Entry(lc.preprocess.split_counts, "counts", ("no cells", "no genes", "one row", *CELL_NAMES)),
     "markers.rank": Entry(lambda x: lc.markers.rank(x, LABEL, NAMES), "log1p", STATES),
     "markers.ablation": Entry(
         lambda x: lc.markers.ablation(linear, x, TARGET[: n_of(x)], [0, 1]), "log1p", (*STATES, "one cell")
@@ -299,6 +310,8 @@ ELSEWHERE = {
     "checks.at_least": "tests/test_checks.py", "checks.share": "tests/test_checks.py",
     "checks.not_negative": "tests/test_checks.py", "checks.positive": "tests/test_checks.py",
     "checks.same_genes": "tests/test_checks.py", "claim": "tests/test_claims.py",
+    "checks.proportions": "tests/test_checks.py", "evaluate.proportions": "tests/evaluate/test_across_batches.py",
+    "plots.ternary": "tests/test_plots.py", "plots.name_places": "tests/test_plots.py",
     "results.read": "tests/test_results.py", "results.values": "tests/test_results.py",
     "results.table": "tests/test_results.py", "likelihoods.get": "tests/test_likelihoods.py",
     "models.load": "tests/test_strangers.py",
@@ -547,6 +560,9 @@ WAYS = {  # how to reach an argument: all others are good
     "evaluate.draw_labels": lambda **k: lc.evaluate.draw_labels(LABEL, np.arange(CELLS) > 11, **k),
     "evaluate.clustering": lambda **k: lc.evaluate.clustering(Z, LABEL, **{"n_neighbors": 5, **k}),
     "evaluate.overcorrection": lambda **k: lc.evaluate.overcorrection(Z, LABEL, "B", **k),
+    "evaluate.across_batches": lambda **k: lc.evaluate.across_batches(Z, AMOUNT, PLATE, **k),
+    "evaluate.neighbourhood_preservation": lambda **k: lc.evaluate.neighbourhood_preservation(Z, Z, **k),
+    "preprocess.split_counts": lambda **k: lc.preprocess.split_counts(COUNTS, **k),
     "evaluate.calibration": lambda **k: lc.evaluate.calibration(np.full((CELLS, 2), 0.5), LABEL, ["B", "T"], **k),
     "markers.ablation": lambda **k: lc.markers.ablation(linear, LOG1P, TARGET, [0], **k),
     "markers.gradient_times_input": lambda **k: lc.markers.gradient_times_input(linear, LOG1P, TARGET, **k),

@@ -52,9 +52,9 @@ def across_batches(z, target, batch, n_neighbors=15) -> dict:
         >>> round(found["ridge_r2"]["plate 2"], 3)
         1.0
     """
+    points = varying(embedding(z))
     same_cells(target=target, z=z, batch=batch)
-    z = varying(embedding(z))
-    codes, names = labels(batch, len(z), name="batch")
+    codes, names = labels(batch, len(points), name="batch")
     if len(names) < 2:
         raise ValueError(f"batch is {names[0]!r} for all cells: none is left to learn from, pass two or more")
     y = _quantities(target, codes, names)
@@ -68,7 +68,9 @@ def across_batches(z, target, batch, n_neighbors=15) -> dict:
         predicted, r2 = np.empty(y.shape), {}
         for code, of in enumerate(names):
             here = codes == code
-            predicted[here] = regression.fit(z[~here], y[~here]).predict(z[here]).reshape(y[here].shape)
+            predicted[here] = (
+                regression.fit(points[~here], y[~here]).predict(points[here]).reshape(y[here].shape)
+            )
             r2[str(of)] = float(r2_score(y[here], predicted[here]))
         found |= {f"{name}_r2": r2, name: predicted.reshape(np.shape(target))}
     return found

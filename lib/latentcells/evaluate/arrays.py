@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from latentcells import checks
 
@@ -41,10 +42,11 @@ def same_cells(**of):
         ValueError: with the two numbers, or with the first row whose cells differ.
     """
     (first, due), *others = of.items()
+    n_cells = {name: found.shape[0] if sparse.issparse(found) else len(found) for name, found in of.items()}
     for name, found in others:
-        if len(found) != len(due):
+        if n_cells[name] != n_cells[first]:
             raise ValueError(
-                f"{name} has {len(found)} cells, {first} has {len(due)}: pass the same cells in the same order"
+                f"{name} has {n_cells[name]} cells, {first} has {n_cells[first]}: pass the same cells in the same order"
             )
         if not (hasattr(found, "index") and hasattr(due, "index")) or callable(found.index):
             continue

@@ -35,8 +35,8 @@ def canonical_correlations(z, truth) -> np.ndarray:
         >>> canonical_correlations(z @ [[2, 1], [0, 3]] + 5, z).round(6).tolist()
         [1.0, 1.0]
     """
-    same_cells(truth=truth, z=z)
     spaces = [varying(embedding(space, name), name) for space, name in ((z, "z"), (truth, "truth"))]
+    same_cells(truth=truth, z=z)
     cells, dimensions = len(spaces[0]), sum(space.shape[1] for space in spaces)
     if dimensions >= cells:
         raise ValueError(

@@ -30,8 +30,8 @@ def neighbourhood_preservation(z, reference, n_neighbors=15) -> float:
         >>> neighbourhood_preservation(line, line, n_neighbors=1)
         1.0
     """
-    same_cells(reference=reference, z=z)
     spaces = [varying(embedding(space, name), name) for space, name in ((z, "z"), (reference, "reference"))]
+    same_cells(reference=reference, z=z)
     if checks.at_least(n_neighbors, 1, "n_neighbors") >= len(spaces[0]):
         raise ValueError(f"n_neighbors={n_neighbors} must be less than the {len(spaces[0])} cells: lower it")
     search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute")

@@ -43,12 +43,14 @@ def split_counts(counts, share=0.5, theta=None, seed=0):
     checks.counts(counts, "counts")
     checks.share(share, "share")
     rng = np.random.default_rng(checks.at_least(seed, 0, "seed"))
-    x = sparse.coo_array(counts)
+    dense = None if sparse.issparse(counts) else np.asarray(counts)
+    # cell by cell, however the matrix is stored: the same seed deals in the same way
+    x = sparse.coo_array(sparse.csr_array(counts if dense is None else dense.astype(np.float64)))
     p = share if theta is None else _chance(x, share, theta, rng)
     kept = rng.binomial(x.data.astype(np.int64), p).astype(x.dtype)
     parts = (sparse.coo_array((values, x.coords), x.shape) for values in (kept, x.data - kept))
-    if not sparse.issparse(counts):
-        return tuple(part.toarray() for part in parts)
+    if dense is not None:
+        return tuple(part.toarray().astype(dense.dtype) for part in parts)
     return tuple(type(counts)(part) for part in parts)
 
 
