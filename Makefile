@@ -33,8 +33,8 @@ ifneq ($(wildcard ../shared/data/.),)
 export LATENTCELLS_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help book serve colab colab-check classroom grade test test-all test-offline newest notebooks results explorer \
-    bench lock licences lint format clean
+.PHONY: help book serve colab colab-check classroom grade test test-all test-offline newest reliability notebooks results \
+    explorer bench lock licences lint format clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets (default)
@@ -63,6 +63,10 @@ test-all: test  ## make test, and then the tests that are marked slow
 test-offline: $(ENV)  ## run every notebook with no data at hand and downloads refused
 	empty=$$(mktemp -d); LATENTCELLS_DATA=$$empty LATENTCELLS_OFFLINE=1 $(NBVAL); status=$$?; \
 	    rm -r $$empty; exit $$status
+
+reliability: $(ENV)  ## rebuild the tables of book/reliability.md
+	$(PY) -m pytest -n 0 --record tests/datasets/test_faults.py tests/test_strangers.py tests/test_inputs.py \
+	    tests/test_same_answer.py
 
 newest:  ## run the tests with the newest releases and say which dependency broke (needs a network)
 	$(PYTHON) -m tools.newest

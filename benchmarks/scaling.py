@@ -4,12 +4,10 @@ The cells are ten thousand simulated ones, written one after the other as often 
 large as it says, and its writing needs no more memory than they do. Each measurement is a process of its own, of two
 epochs: TensorFlow traces the step in the first, the rate is the second's.
 
-``python -m benchmarks.scaling`` stores the run and the table of book/scaling.md; with ``--sizes`` it takes others, a
-million cells among them.
+``python -m benchmarks.scaling`` stores the run; with ``--sizes`` it takes others, a million cells among them.
 """
 
 import argparse
-import csv
 import json
 import resource
 import subprocess
@@ -23,7 +21,6 @@ from benchmarks.records import FOLDER, ROOT, record, row
 SIZES = 10_000, 100_000
 GENES, ONE = 500, 10_000  # cells that are simulated
 IN_MEMORY, FROM_DISK = "in memory", "from disk"
-TABLE = ROOT / "book" / "reliability" / "scaling.csv"
 
 
 def write(path, n_cells):
@@ -109,14 +106,6 @@ def _compared(found, sizes):
         yield row("simulate", FROM_DISK, f"ratio_to_in_memory[{n} cells]", [share])
 
 
-def table(stored) -> list:
-    """The rows that the page shows, of a stored run's."""
-    return [
-        {"cells are": r["method"], "what": r["metric"], "value": f"{r['mean']:.4g}", "unit": r["unit"]}
-        for r in stored
-    ]
-
-
 def main():
     """Measure, and store what was found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -128,12 +117,7 @@ def main():
     if options.train:
         print(json.dumps(train(*options.train)))
         return
-    stored = record("scaling", "python -m benchmarks.scaling", rows(tuple(options.sizes)))
-    with open(TABLE, "w", encoding="utf8", newline="") as file:
-        found = table(stored["rows"])
-        writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(found)
+    record("scaling", "python -m benchmarks.scaling", rows(tuple(options.sizes)))
     print(FOLDER / "scaling.json")
 
 

@@ -59,7 +59,9 @@ def pytest_terminal_summary(terminalreporter, config):
 def counted(rows, what):
     """The rows without ``what``, each once, and how many of that there are in each."""
     kinds = Counter(tuple((key, value) for key, value in row.items() if key != what) for row in rows)
-    return [dict(kind) | {f"{what}s": n} for kind, n in kinds.items()]
+    found = [dict(kind) | {f"{what}s": n} for kind, n in kinds.items()]
+    first = list(dict.fromkeys(next(iter(row.values())) for row in found))
+    return sorted(found, key=lambda row: first.index(next(iter(row.values()))))
 
 
 def pytest_report_header():

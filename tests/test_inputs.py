@@ -264,7 +264,9 @@ ENTRIES = {
     "evaluate.neighbourhood_preservation": Entry(
         lambda z: lc.evaluate.neighbourhood_preservation(z, Z[: n_of(z)], 3), "z", (*STATES, "one gene")
     ),
-    "preprocess.split_counts": Entry(lc.preprocess.split_counts, "counts", ("no cells", "no genes", "one row", *CELL_NAMES)),
+    "preprocess.split_counts": Entry(
+        lc.preprocess.split_counts, "counts", ("no cells", "no genes", "one row", *CELL_NAMES)
+    ),
     "markers.rank": Entry(lambda x: lc.markers.rank(x, LABEL, NAMES), "log1p", STATES),
     "markers.ablation": Entry(
         lambda x: lc.markers.ablation(linear, x, TARGET[: n_of(x)], [0, 1]), "log1p", (*STATES, "one cell")
