@@ -163,6 +163,7 @@ class Site:
 
 
 def forbidden_addresses(text: str) -> Iterator[str]:
+    text = re.sub(r"(?:\\u001b|\x1b)\[[\d;]*m", "", text)  # a traceback's colours hide where a path begins
     yield from (f"names the package registry {host}" for host in REGISTRIES if host in text)
     yield from (f"names a path of one machine: {path}..." for path in MACHINE_PATHS.findall(text))
 

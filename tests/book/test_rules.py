@@ -85,6 +85,7 @@ def test_forbidden_addresses():
         assert list(rules.forbidden_addresses(f"https://{host}/simple"))
     for folder in ("work", "root", "home", "Users"):
         assert list(rules.forbidden_addresses(f"see /{folder}/me/x.py"))
+        assert list(rules.forbidden_addresses(f"\\u001b[32m/{folder}/me/x.py"))
     fine = "book/work/x https://example.org/work/x ../work/x $(ROOT)/work/x ~/work/x"
     assert not list(rules.forbidden_addresses(fine))
 

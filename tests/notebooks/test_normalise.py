@@ -55,6 +55,18 @@ def test_normal_form():
     assert text.endswith("}\n") and not text.endswith("\n\n")
 
 
+def test_a_traceback_names_no_folder_of_the_machine():
+    nb = messy()
+    lines = (
+        "\x1b[32m/home/me/course/lib/latentcells/checks.py:54\x1b[39m, in check",
+        "/opt/x/site-packages/keras/a.py:1",
+    )
+    error = new_output("error", ename="ValueError", evalue="no", traceback=list(lines))
+    nb["cells"][0]["outputs"].append(json.loads(json.dumps(error)))
+    told = json.loads(normalise(json.dumps(nb)))["cells"][0]["outputs"][-1]["traceback"]
+    assert told == ["\x1b[32mlib/latentcells/checks.py:54\x1b[39m, in check", "site-packages/keras/a.py:1"]
+
+
 def test_normal_form_is_stable():
     once = normalise(json.dumps(messy()))
     assert normalise(once) == once == normalise(json.dumps(messy()))
