@@ -122,7 +122,7 @@ def _check(kept):
     """Refuse a row that `row` does not make of its values; these are rounded."""
     fields = "dataset", "method", "metric", "values", "unit", "baseline"
     made = row(**{key: kept[key] for key in fields})
-    near = 3e-6 * max(map(abs, made["values"]))
+    near = 1e-5 * max(map(abs, made["values"]))
     for key in ("mean", "sd"):
         one, other = kept[key], made[key]
         same = one is other if None in (one, other) else math.isclose(one, other, rel_tol=1e-5, abs_tol=near)
