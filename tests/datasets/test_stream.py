@@ -118,7 +118,7 @@ def test_a_file_that_cannot_be_read_by_cells_is_refused(adata, tmp_path):
     anndata.AnnData(sparse.csc_matrix(adata.X)).write_h5ad(tmp_path / "csc.h5ad")
     refused(
         lambda: stream(tmp_path / "csc.h5ad", layer=None),
-        "stores its matrix as csc, by genes: store it by cells",
+        "stores its matrix as csc_matrix, by genes: store it by cells",
     )
     anndata.AnnData(np.zeros((0, 3), "float32")).write_h5ad(tmp_path / "empty.h5ad")
     refused(lambda: stream(tmp_path / "empty.h5ad", layer=None), "has 0 cells and 3 genes")
