@@ -395,7 +395,7 @@ def main(folder, *wanted):
         result(folder, item)
         print(item, flush=True)
     if not wanted:
-        record(NAME, "python -m benchmarks.transformer_genes FOLDER", rows(folder))
+        record(NAME, "make results", rows(folder))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,10 @@ from urllib.parse import urlsplit
 from docutils import nodes
 
 # Files of _static that no page asks for: source maps, MathJax's other bundles and languages, fonts for old browsers.
-UNUSED = ("**/*.map", "mathjax/*.js", "mathjax/sre/mathmaps/*.json", "vendor/**/*.ttf", "locales/**/*.*o")
+UNUSED = (
+    "**/*.map", "mathjax/*.js", "mathjax/sre/mathmaps/*.json", "mathjax/output/svg.js", "mathjax/output/svg/**/*.js",
+    "mathjax/input/tex-*.js", "mathjax/input/asciimath.js", "vendor/**/*.ttf", "locales/**/*.*o",
+)  # fmt: skip
 USED = {"tex-chtml.js", "base.json", "en.json"}
 
 

@@ -147,7 +147,7 @@ def test_the_wheel_holds_the_library_and_the_stored_runs(edition):
     lib = rules.ROOT / "lib"
     library = [path for path in (lib / "latentcells").rglob("*") if path.suffix in (".py", ".gz")]
     assert names >= {str(path.relative_to(lib)) for path in library}
-    runs = [path.name for path in (rules.ROOT / "book/results").iterdir()]
+    runs = [path.name for path in (rules.ROOT / "book/results").glob("*.json")]
     assert names >= {f"latentcells/book/results/{name}" for name in runs}
     python = {name for name in names if name.endswith(".py")}
     assert python == {str(path.relative_to(lib)) for path in library if path.suffix == ".py"}
