@@ -6,11 +6,7 @@ lacks (colab_adds.txt) and without touching those that it has (colab_pins.txt).
 
 import argparse
 import html
-import os
 import shutil
-import subprocess
-import sys
-import tempfile
 import textwrap
 from pathlib import Path
 from string import Template
@@ -21,6 +17,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from book._ext import launch
 from tools import myst
+from tools.wheel import build_wheel
 
 ROOT = Path(__file__).parents[1]
 HERE = Path(__file__).parent
@@ -83,26 +80,6 @@ def build(sources: Path, site: Path, folder: Path) -> None:
         nbformat.write(notebook, folder / path.name)
         titles[path.name] = book.find("doc", f"chapters/{path.stem}")[1]
     (folder / "index.html").write_text(index(titles, wheel, config["repository"]["url"]), encoding="utf8")
-
-
-def build_wheel(folder: Path, results: Path) -> str:
-    """Build the library's wheel with the stored runs inside; its file name.
-
-    It is built from a copy, for setuptools puts what it finds in an old `build` folder into the wheel as well.
-    """
-    with tempfile.TemporaryDirectory() as stage:
-        for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT"):
-            shutil.copy(ROOT / name, stage)
-        built = shutil.ignore_patterns("*.egg-info", "__pycache__")
-        shutil.copytree(ROOT / "lib", Path(stage, "lib"), ignore=built)
-        shutil.copytree(results, Path(stage, "lib/latentcells/book/results"))
-        pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        same_bytes = os.environ | {"SOURCE_DATE_EPOCH": "315532800"}  # 1980: a zip knows no earlier date
-        subprocess.run(
-            [*pip, "--no-build-isolation", "--wheel-dir", folder, stage], check=True, env=same_bytes
-        )
-    (wheel,) = folder.glob("*.whl")
-    return wheel.name
 
 
 def first_cell(address: str, stem: str, wheel: str) -> str:

@@ -7,7 +7,6 @@ import io
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +15,7 @@ import nbformat
 import yaml
 
 from tools.classroom import figures, guide, masters, variants
+from tools.wheel import build_wheel
 
 ROOT = Path(__file__).parents[2]
 MASTERS = ROOT / "book/exercises"
@@ -83,16 +83,6 @@ def _with_library(master: masters.Master, wheel: Path | None, work: Path) -> nbf
     return notebook
 
 
-def wheel_of_library(folder: Path) -> Path:
-    """Build the library's wheel, which students and autograders install, from a copy that the build may write to."""
-    for name in ("lib", "pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT"):
-        copy_of = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy_of(ROOT / name, folder / "source" / name)
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    subprocess.run([*pip, "--no-build-isolation", "-w", str(folder), str(folder / "source")], check=True)
-    return next(folder.glob("latentcells-*.whl"))
-
-
 def main() -> int:
     """Run the command line; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -105,7 +95,8 @@ def main() -> int:
         )
         return 2
     with tempfile.TemporaryDirectory() as folder:
-        problems = build(sorted(MASTERS.glob("*.ipynb")), args.out, secret, wheel_of_library(Path(folder)))
+        wheel = Path(folder, build_wheel(Path(folder)))
+        problems = build(sorted(MASTERS.glob("*.ipynb")), args.out, secret, wheel)
     figures.collect(sorted((ROOT / "chapters").glob("*.ipynb")), args.out / "figures")
     for line in problems:
         print("left out:", line)
