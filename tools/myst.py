@@ -31,6 +31,15 @@ FIGURE = re.compile(
 PROTECTED = re.compile(r'<span class="bibtex-protected">(.*?)</span>')
 
 
+def directive(block: re.Match) -> tuple[str, str, dict[str, str], str]:
+    """Name, argument, options and body of a directive that `BLOCK` has found; the name of a listing is empty."""
+    name, argument = found.groups() if (found := DIRECTIVE.fullmatch(block["info"])) else ("", "")
+    body, options = block["body"], {}
+    while name and (option := OPTION.match(body)):
+        options[option[1]], body = option[2], body[option.end() :]
+    return name, argument, options, body.strip()
+
+
 class Book:
     """What the built book knows.
 
@@ -100,16 +109,12 @@ class Page:
         return posixpath.normpath(posixpath.join(self.folder, target))
 
     def _block(self, block: re.Match) -> str:
-        directive = DIRECTIVE.fullmatch(block["info"])
-        if not directive:
+        name, argument, options, body = directive(block)
+        if not name:
             return block[0]  # a listing
-        name, argument = directive.groups()
         if name not in DIRECTIVES:
             raise ValueError(f"no rule for the directive {{{name}}}: add one to tools/myst.py")
-        body, options = block["body"], {}
-        while option := OPTION.match(body):
-            options[option[1]], body = option[2], body[option.end() :]
-        return DIRECTIVES[name](self, self.convert(argument), options, self.convert(body.strip()))
+        return DIRECTIVES[name](self, self.convert(argument), options, self.convert(body))
 
     def _inline(self, found: re.Match) -> str:
         if found["target"]:

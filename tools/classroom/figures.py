@@ -2,11 +2,10 @@
 
 import base64
 import json
-import re
 import shutil
 from pathlib import Path
 
-_FIGURE = re.compile(r"```\{figure\} (?P<path>\S+)\n(?P<body>.*?)```", re.DOTALL)
+from tools import myst
 
 
 def collect(chapters: list[Path], out: Path) -> list[Path]:
@@ -28,10 +27,10 @@ def _figures(chapter: Path):
     """Name, bytes and caption of each figure of a chapter, in its order."""
     for cell in json.loads(chapter.read_text(encoding="utf8"))["cells"]:
         if cell["cell_type"] == "markdown":
-            for found in _FIGURE.finditer("".join(cell["source"])):
-                drawn = (chapter.parent / found["path"]).resolve()
-                caption = [line for line in found["body"].splitlines() if line and not line.startswith(":")]
-                yield drawn.name, drawn.read_bytes(), " ".join(caption)
+            for name, path, _, caption in map(myst.directive, myst.BLOCK.finditer("".join(cell["source"]))):
+                if name == "figure":
+                    drawn = (chapter.parent / path).resolve()
+                    yield drawn.name, drawn.read_bytes(), " ".join(caption.split())
             continue
         about = cell["metadata"].get("mystnb", {}).get("figure", {})
         for output in cell.get("outputs", []):
