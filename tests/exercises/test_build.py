@@ -1,7 +1,12 @@
 """Building the classroom: each missing part is named in a line, and the rest goes on."""
 
+import tomllib
+import zipfile
+
 import nbformat
 import pytest
+import yaml
+from packaging.specifiers import SpecifierSet
 
 from tests.exercises.proof import MASTERS
 from tools.classroom import build, figures, guide, masters, variants
@@ -93,6 +98,25 @@ def test_broken_masters_are_left_out_and_the_others_are_built(tmp_path):
     ]
     for folder in ("student", "teacher", "autograder"):
         assert [path.stem for path in (tmp_path / "out" / folder).iterdir()] == ["01_vae"]
+
+
+def test_the_autograder_is_what_gradescope_and_otter_unpack(tmp_path):
+    """Gradescope runs setup.sh and run_autograder from the root of the zip, which it unpacks in /autograder/source."""
+    pytest.importorskip("otter", reason="the extra `classroom` is not installed")
+    wheel = tmp_path / "latentcells-0.1.0-py3-none-any.whl"
+    wheel.write_bytes(b"a wheel")
+    assert build.build([FIRST], tmp_path / "out", "secret", wheel) == []
+    with zipfile.ZipFile(tmp_path / f"out/autograder/{FIRST.stem}.zip") as archive:
+        names = set(archive.namelist())
+        assert {"setup.sh", "run_autograder", "run_otter.py", "otter_config.json", "environment.yml"} <= names
+        questions = {question.name for question in masters.read(FIRST).questions}
+        assert {f"tests/{name}.py" for name in questions} | {f"files/{wheel.name}"} <= names
+        needs = yaml.safe_load(archive.read("environment.yml"))["dependencies"]
+    (packages,) = (need["pip"] for need in needs if isinstance(need, dict))
+    assert f"latentcells @ file:///autograder/source/files/{wheel.name}" in packages
+    (python,) = (need.partition("=")[2] for need in needs if str(need).startswith("python="))
+    project = tomllib.loads((build.ROOT / "pyproject.toml").read_text(encoding="utf8"))["project"]
+    assert python in SpecifierSet(project["requires-python"])
 
 
 def test_no_secret_no_classroom(monkeypatch, capsys):
