@@ -89,6 +89,16 @@ def test_print(visit):
     assert page.locator("#quiz .lc-choice").first.is_visible()
 
 
+def test_the_dark_theme_is_printed_as_the_light_one(visit):
+    page = visit("book/data.html", "dark")
+    page.evaluate(
+        "addEventListener('beforeprint', () => { window.printed = document.documentElement.dataset.theme })"
+    )
+    page.pdf()
+    assert page.evaluate("window.printed") == "light"
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
 # The quiz.
 
 
