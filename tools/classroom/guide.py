@@ -27,8 +27,8 @@ def _chapter(master: Master) -> Iterator[str]:
 
 def _question(question: Question) -> Iterator[str]:
     yield f"### {question.heading['title']} (`{question.name}`)\n"
-    each = question.config["points"] / len(question.checks)
-    yield f"Each of the {len(question.checks)} checks is worth {each:.2g} points. Common wrong answers:\n"
+    points, checks = question.config["points"], len(question.checks)
+    yield f"Each of the {checks} checks is worth {points / checks:.2g} of {points} points. Common wrong answers:\n"
     hints = {check.name: check.hint for check in question.checks}
     for wrong in question.wrong_answers:
         yield f"- {wrong.story} Check `{wrong.check}` fails. Hint: *{hints[wrong.check]}*"
