@@ -6,7 +6,8 @@ import pytest
 from scipy import stats
 from sklearn.utils.class_weight import compute_sample_weight
 
-from latentcells.models import GeneTransformer
+from latentcells.batching import in_batches
+from latentcells.models import GeneTransformer, gene_transformer
 from latentcells.models.base import batches
 from tests.helpers import run_model_test, trained
 from tests.models.conftest import TYPES, one_step
@@ -93,6 +94,25 @@ def test_a_cell_below_the_threshold_has_no_name(annotator, typed):
     np.testing.assert_array_equal(label == "unassigned", best < threshold)
     np.testing.assert_array_equal(label[best >= threshold], found["label"][best >= threshold])
     assert 0 < (label == "unassigned").sum() <= 30
+
+
+@pytest.mark.parametrize("name", ["encode", "predict_labels", "attention"])
+def test_many_tokens_take_fewer_cells_at_a_time(annotator, typed, monkeypatch, name):
+    taken = []
+
+    def spy(function, x, batch_size):
+        taken.append(batch_size)
+        return in_batches(function, x, batch_size=batch_size)
+
+    monkeypatch.setattr(gene_transformer, "in_batches", spy)
+    call = getattr(annotator, name)
+    usual = call(typed["new x"], batch_size=7)
+    tokens = annotator.maps.output["mask"].shape[1]
+    monkeypatch.setattr(gene_transformer, "MAPS", 3 * annotator.n_heads * tokens**2 + 1)
+    fewer = call(typed["new x"], batch_size=7)
+    assert taken == [7, 3]
+    for one, other in zip(*map(keras.tree.flatten, (usual, fewer)), strict=True):
+        assert np.array_equal(one, other) if one.dtype == object else np.allclose(one, other, atol=1e-5)
 
 
 def test_logits_are_what_the_probabilities_come_from(annotator, typed):

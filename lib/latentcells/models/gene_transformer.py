@@ -19,6 +19,7 @@ TRUNK = (  # what two trunks must share
 )  # fmt: skip
 BLOCKS = ("dropout", "drop_path", "zero_start")
 UNASSIGNED = "unassigned"
+MAPS = 2**27  # numbers of attention that a block may hold at a time, 512 MB
 
 
 @keras.saving.register_keras_serializable(package="latentcells")
@@ -247,7 +248,7 @@ class GeneTransformer(CellModel):
 
     def encode(self, x, batch_size=256) -> np.ndarray:
         """z of each cell, (cells, dim) float32, of (cells, genes) counts."""
-        return in_batches(self.trunk, self.check(x), batch_size=batch_size)
+        return in_batches(self.trunk, self.check(x), batch_size=self._at_a_time(batch_size))
 
     def logits(self, x):
         """The logits (cells, labels) of counts (cells, genes), tensors."""
@@ -267,7 +268,7 @@ class GeneTransformer(CellModel):
         Args:
             x: (cells, genes), counts.
             threshold: a cell whose best label is less probable is "unassigned".
-            batch_size: cells at a time.
+            batch_size: cells at a time; fewer where they have many tokens.
 
         Returns:
             ``label`` (cells,), names, and ``probability`` (cells, labels), in the order of ``labels``.
@@ -281,7 +282,9 @@ class GeneTransformer(CellModel):
                 "the model has no labels to predict: build one with labels=[...], then start_from this"
             )
         probability = in_batches(
-            lambda x: ops.softmax(self.logits(x), axis=-1), self.check(x), batch_size=batch_size
+            lambda x: ops.softmax(self.logits(x), axis=-1),
+            self.check(x),
+            batch_size=self._at_a_time(batch_size),
         )
         label = np.array(self.labels, object)[probability.argmax(axis=1)]
         label[probability.max(axis=1) < threshold] = UNASSIGNED
@@ -298,7 +301,7 @@ class GeneTransformer(CellModel):
 
         Args:
             x: (cells, genes), counts.
-            batch_size: cells at a time.
+            batch_size: cells at a time; fewer where they have many tokens.
 
         Returns:
             (cells, genes), or (cells, sets) for ``tokens="sets"``. The rows sum to 1, less what a token for the
@@ -307,7 +310,13 @@ class GeneTransformer(CellModel):
         Raises:
             ValueError: for data that are no counts, and for a model without blocks.
         """
-        return in_batches(self._attention, self._check_attention(x), batch_size=batch_size)
+        cells = self._check_attention(x)
+        return in_batches(self._attention, cells, batch_size=self._at_a_time(batch_size))
+
+    def _at_a_time(self, batch_size):
+        """``batch_size``, or fewer cells, whose maps of one block are no more than `MAPS` numbers."""
+        tokens = self.maps.output["mask"].shape[1]
+        return min(checks.at_least(batch_size, 1, "batch_size"), max(1, MAPS // (self.n_heads * tokens**2)))
 
     def _attention(self, x):
         maps = self.maps(x)
