@@ -231,13 +231,21 @@ def test_otter_gives_the_same_points(small, perfect, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_class_of_two_hundred(small, perfect, tmp_path):
-    for number in range(196):
-        nbformat.write(perfect, tmp_path / f"student_{number:03d}.ipynb")
+def test_a_class_of_two_hundred(small, perfect, tmp_path, monkeypatch):
+    """One command, as `make grade` gives it: an endless, a broken and three other bad submissions among the good."""
+    folder, out = tmp_path / "class", tmp_path / "grades.csv"
+    folder.mkdir()
+    for number in range(195):
+        nbformat.write(perfect, folder / f"student_{number:03d}.ipynb")
     for name in ("loops", "prints", "leaves", "quits"):
-        nbformat.write(with_cell(perfect, SPOILERS[name]), tmp_path / f"{name}.ipynb")
-    grades = {one.file: one for one in grade.grade_all(tmp_path, small, LIMITS)}
-    full = [one for one in grades.values() if one.status == "graded" and one.points == one.possible]
-    assert len(grades) == 200 and len(full) == 199
-    assert grades["leaves.ipynb"].status == "the process ended before the checks"
-    assert max(one.seconds for one in grades.values()) < 60
+        nbformat.write(with_cell(perfect, SPOILERS[name]), folder / f"{name}.ipynb")
+    (folder / "essay.ipynb").write_text("Dear teacher")
+    monkeypatch.setattr("sys.argv", ["grade", str(folder), "--classroom", str(small), "--out", str(out)])
+    assert grade.main() == 0
+    with open(out, encoding="utf8", newline="") as file:
+        rows = {row["file"]: row for row in csv.DictReader(file)}
+    full = [row for row in rows.values() if row["status"] == "graded" and row["points"] == row["possible"]]
+    assert len(rows) == 200 and len(full) == 198
+    assert rows["leaves.ipynb"]["status"] == "the process ended before the checks"
+    assert rows["essay.ipynb"]["status"] == "not graded"
+    assert max(float(row["seconds"]) for row in rows.values()) < 60
