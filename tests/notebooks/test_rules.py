@@ -150,7 +150,11 @@ BROKEN = [
     ("anatomy", "Exercise 3: needs a solution", tag("3 == 3", "solution")),
     ("anatomy", "Exercise 3: needs a solution", edit("3 == 3", "claim('done', 3 == 3)", "3")),
     ("anatomy", "Exercise 3: needs a hint", edit("### Exercise 3", "{dropdown} Hint", "{note}")),
-    ("anatomy", "Exercise 3: needs a hint", edit("### Exercise 3", "Do it", ":::{dropdown} Answer\nSo.\n:::\n")),
+    (
+        "anatomy",
+        "Exercise 3: needs a hint",
+        edit("### Exercise 3", "Do it", ":::{dropdown} Answer\nSo.\n:::\n"),
+    ),
     ("quiz", "['1', '2', '4', '5']", edit("Why?", "**3.** ", "")),
     ("quiz", "question 1: it asks nothing", edit("Why?", "Why?", "")),
     ("quiz", "question 1: its choices are ['A']", edit("Why?", "- **B.** Or so.\n", "")),
