@@ -8,7 +8,8 @@ For the author of `chapters/NN_topic.ipynb`:
 - The question's section shows an `.svg`; the references hold `{footbibliography}`; cite with `{footcite:p}` and
   `{footcite:t}`.
 - Exercises are the 5-7 `###` headings of their section: each with a code cell tagged `solution` and `hide-cell` and a
-  `claim(...)` that checks it, or, on paper, an answer in a dropdown. A hint stands before it, as `{dropdown} Hint`.
+  `claim(...)` that checks it, or, on paper, an answer in a dropdown. A hint stands before the solution, in the
+  heading's cell, as `{dropdown} Hint`.
 - The quiz is five items, which the book's page makes answerable (book/_static/quiz.js):
 
       **1.** A question?
@@ -361,6 +362,9 @@ def _exercises(cells):
         on_paper = any(dropdowns(cell.source) for cell in own if cell.cell_type == "markdown")
         if not (solved and checked) and not (on_paper and not solved):
             yield f"{heading}: needs a solution cell (tags solution, hide-cell) and a claim, or a dropdown"
+        task, hint, _ = own[0].source.partition("```{dropdown} Hint\n")
+        if not hint or dropdowns(task):
+            yield f"{heading}: needs a hint before its solution, ```{{dropdown}} Hint in the heading's cell"
 
 
 def quiz(chapter):
