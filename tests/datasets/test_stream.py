@@ -66,15 +66,19 @@ def test_blocks_that_are_read_together_are_mixed(adata, path):
 
 
 def test_no_more_is_read_than_is_shuffled_together(path, monkeypatch):
-    held, vstack = [], sparse.vstack
+    read, getitem = [], module._Rows.__getitem__
 
-    def counted(parts, **keywords):
-        held.append(sum(part.shape[0] for part in parts))
-        return vstack(parts, **keywords)
+    def counted(rows, cells):
+        read.append(getitem(rows, cells))
+        return read[-1]
 
-    monkeypatch.setattr(module.sparse, "vstack", counted)
-    rows(stream(path, batch_size=64, blocks=2))
-    assert held and max(held) <= 2 * module.BLOCK + 64
+    monkeypatch.setattr(module._Rows, "__getitem__", counted)
+    windows = []
+    for window in module._windows(path, "counts", None, 2, None):
+        windows.append(len(window))
+        assert sum(block.shape[0] for block in read) == len(window)
+        read.clear()
+    assert windows == [512, 488]
 
 
 def test_genes_by_name_and_x(adata, path):
