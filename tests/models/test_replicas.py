@@ -76,7 +76,9 @@ np.savez(out, *model.get_weights(), loss=history.history["loss"])
 def test_two_workers_learn_what_one_does(tmp_path):
     """Two processes on loopback, each with half of a batch: the losses and weights of one with all of it."""
     pytest.importorskip("jax")
-    lc.datasets.simulate(960, 20, 2, markers_per_type=2, library=100.0, seed=0).write_h5ad(tmp_path / "x.h5ad")
+    lc.datasets.simulate(960, 20, 2, markers_per_type=2, library=100.0, seed=0).write_h5ad(
+        tmp_path / "x.h5ad"
+    )
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = "localhost:{1}".format(*free.getsockname())
