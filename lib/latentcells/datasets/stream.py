@@ -64,8 +64,8 @@ def stream(path, layer="counts", genes=None, batch_size=128, blocks=16, shuffle=
     windows = tf.data.Dataset.from_generator(epoch, output_signature=tf.TensorSpec(shape, tf.float32))
     cells = windows.prefetch(1).rebatch(batch_size)
     cells = cells.apply(tf.data.experimental.assert_cardinality(-(-n_cells // batch_size))).prefetch(2)
-    options = tf.data.Options()  # its own threads: where TensorFlow has but one, the step would wait for the file
-    options.threading.private_threadpool_size = 2
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = 2  # where TensorFlow has but one, the step waits for the file
     return cells.with_options(options)
 
 
