@@ -17,8 +17,8 @@ def stream(path, layer="counts", genes=None, batch_size=128, blocks=16, shuffle=
 
     An epoch takes the file's blocks of 256 neighbouring cells in a new order, ``blocks`` of them at a time, shuffles
     the cells of these, makes them dense and cuts them into batches. That takes a few times ``blocks`` × 256 cells ×
-    genes × 4 bytes; with the file, memory grows by 8 bytes a cell. Cells that lie far apart in the file meet in a
-    batch only if their blocks are drawn together: write a file that is sorted, by type or by donor, in random order.
+    genes × 4 bytes, however large the file is. Cells that lie far apart in the file meet in a batch only if their
+    blocks are drawn together: write a file that is sorted, by type or by donor, in random order.
 
     Args:
         path: an ``.h5ad`` file whose matrix is dense or stored by cells (CSR).
@@ -53,19 +53,27 @@ def stream(path, layer="counts", genes=None, batch_size=128, blocks=16, shuffle=
     checks.at_least(seed, 0, "seed")
     with h5py.File(path) as file:
         (n_cells, n_genes), columns = _Rows(file, layer).shape, _columns(file, genes)
+    shape = (None, n_genes if columns is None else len(columns))
     epochs = iter(range(2**63))
 
-    def epoch():
-        order = np.random.default_rng([seed, next(epochs)]) if shuffle else None
-        return _windows(path, layer, columns, blocks, order)
+    def window(epoch, number):
+        starts = np.arange(0, n_cells, BLOCK)
+        starts = np.random.default_rng([seed, epoch]).permutation(starts) if shuffle else starts
+        order = np.random.default_rng([seed, epoch, 1 + number]) if shuffle else None
+        return _window(path, layer, columns, starts[number * blocks : (number + 1) * blocks], order)
 
-    # windows from Python and batches from C++: a call of Python costs as much as to make a batch dense
-    shape = (None, n_genes if columns is None else len(columns))
-    windows = tf.data.Dataset.from_generator(epoch, output_signature=tf.TensorSpec(shape, tf.float32))
-    cells = windows.prefetch(1).rebatch(batch_size)
+    # not from_generator: with it, TensorFlow gives each large tensor's memory back at once, and all steps take longer
+    def windows(_):
+        epoch = tf.numpy_function(lambda: next(epochs), [], tf.int64)
+        numbers = tf.data.Dataset.range(-(-n_cells // (BLOCK * blocks)))
+        return numbers.map(
+            lambda number: tf.ensure_shape(tf.numpy_function(window, [epoch, number], tf.float32), shape)
+        )
+
+    cells = tf.data.Dataset.from_tensors(0).flat_map(windows).prefetch(1).rebatch(batch_size)
     cells = cells.apply(tf.data.experimental.assert_cardinality(-(-n_cells // batch_size))).prefetch(2)
     options = tf.data.Options()
-    options.threading.private_threadpool_size = 2  # where TensorFlow has but one, the step waits for the file
+    options.autotune.enabled = False  # its threads take the cores from the training step
     return cells.with_options(options)
 
 
@@ -94,7 +102,6 @@ class _Rows:
             )
         if not self.dense:
             self.data, self.indices, self.ends = (self.stored[key] for key in ("data", "indices", "indptr"))
-            self.ends = self.ends[:]
 
     def __getitem__(self, cells):
         if self.dense:
@@ -117,23 +124,19 @@ def _columns(file, genes):
     return columns
 
 
-def _windows(path, layer, columns, blocks, order):
-    """The cells of some blocks at a time, (cells, genes) float32; ``order`` is a generator, or None for no shuffle."""
-    check = checks.counts if layer == "counts" else checks.finite
+def _window(path, layer, columns, starts, order):
+    """The cells of some blocks, (cells, genes) float32; ``order`` is a generator, or None for no shuffle."""
     with h5py.File(path) as file:
         x = _Rows(file, layer)
-        starts = np.arange(0, x.shape[0], BLOCK)
-        starts = starts if order is None else order.permutation(starts)
-        for i in range(0, len(starts), blocks):
-            read = [x[start : start + BLOCK] for start in starts[i : i + blocks]]
-            n = sum(block.shape[0] for block in read)
-            places = np.arange(n) if order is None else order.permutation(n)
-            window = np.empty((n, x.shape[1] if columns is None else len(columns)), np.float32)
-            for block in read:
-                check(block)
-                here, places = np.split(places, [block.shape[0]])
-                window[here] = _dense(block, columns)
-            yield window
+        read = [x[start : start + BLOCK] for start in starts]
+    n = sum(block.shape[0] for block in read)
+    places = np.arange(n) if order is None else order.permutation(n)
+    window = np.empty((n, read[0].shape[1] if columns is None else len(columns)), np.float32)
+    for block in read:
+        (checks.counts if layer == "counts" else checks.finite)(block)
+        here, places = np.split(places, [block.shape[0]])
+        window[here] = _dense(block, columns)
+    return window
 
 
 def _dense(cells, columns):
