@@ -1,4 +1,4 @@
-"""The seeds of a model's parts."""
+"""Seeds that the backend can store."""
 
 import keras
 import numpy as np
@@ -15,3 +15,4 @@ def test_on_pytorch_they_fit_into_a_signed_number_of_32_bits(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
     found = list(seeds.derived(0, 99))
     assert max(found) < 2**31 and len(set(found)) == 99
+    assert int(seeds.generator(2**31 + 5).state[0]) == 5
