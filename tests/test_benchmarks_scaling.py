@@ -1,9 +1,12 @@
 """The measurement of scaling: its file and its rows."""
 
+import csv
+
 import h5py
 import pytest
 
 from benchmarks import scaling
+from benchmarks.records import stored
 from latentcells.datasets import stream
 
 
@@ -24,7 +27,26 @@ def test_the_rows(monkeypatch):
         return {"cells": sizes[-1], "seconds": seconds[how], "peak_rss_mb": 1000.0 + sizes[-1] / 100}
 
     monkeypatch.setattr(scaling, "measure", measured)
-    rows = {(row["method"], row["metric"]): row["mean"] for row in scaling.rows((10_000, 100_000))}
+    found = scaling.rows((10_000, 100_000))
+    rows = {(row["method"], row["metric"]): row["mean"] for row in found}
     assert rows["from disk", "cells_per_second[100000 cells]"] == 80_000
     assert rows["from disk", "ratio_to_in_memory[10000 cells]"] == 0.8
     assert rows["from disk", "memory_growth[10000 to 100000 cells]"] == pytest.approx(2000 / 1100, rel=1e-5)
+    assert [list(row.values()) for row in scaling.table(found)] == [
+        ["10,000", "10,000", "8,000", "0.80", "1,100", "1,100"],
+        ["100,000", "100,000", "80,000", "0.80", "2,000", "2,000"],
+    ]
+
+
+def test_the_page_shows_the_stored_run():
+    with open(scaling.TABLE, encoding="utf8", newline="") as file:
+        assert list(csv.DictReader(file)) == scaling.table(stored(scaling.STORED)["rows"])
+
+
+def test_what_the_stored_run_shows():
+    """Memory that does not grow with the file, and most of the rate of an array."""
+    rows = [row for row in stored(scaling.STORED)["rows"] if row["method"] == scaling.FROM_DISK]
+    growth = {row["metric"]: row["mean"] for row in rows if row["metric"].startswith("memory_growth")}
+    share = [row["mean"] for row in rows if row["metric"].startswith("ratio_to_in_memory")]
+    assert growth.keys() == {"memory_growth[10000 to 1000000 cells]"} and max(growth.values()) <= 1.3
+    assert len(share) == 3 and min(share) >= 0.7

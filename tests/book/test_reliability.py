@@ -12,7 +12,7 @@ def rows(name):
 
 
 def test_every_table_is_filled():
-    for name in ("faults", "strangers", "inputs", "arguments", "same_answer", "licences"):
+    for name in ("faults", "strangers", "inputs", "arguments", "same_answer", "licences", "scaling"):
         assert rows(name) and all(all(row.values()) for row in rows(name))
 
 

@@ -1,6 +1,7 @@
-"""Two replicas that share each batch learn what one learns from the whole of it."""
+"""Two replicas, or two workers, that share each batch learn what one learns from the whole of it."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -49,3 +50,56 @@ def test_two_replicas_learn_what_one_does(tmp_path):
     assert found[0].files == found[1].files
     for name in found[0]:
         np.testing.assert_allclose(found[1][name], found[0][name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+WORKER = """
+import sys
+import keras
+import numpy as np
+import latentcells as lc
+
+path, out, address, workers, worker = *sys.argv[1:4], *map(int, sys.argv[4:])
+if workers > 1:
+    keras.distribution.initialize(address, workers, worker)
+    keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
+    assert keras.distribution.distribution().num_processes == workers
+model = lc.models.VAE(20, latent_dim=2, hidden=(4,), seed=0)
+model.compile(optimizer=keras.optimizers.Adam(0.01))
+cells, share = lc.datasets.stream(path, batch_size=96), 96 // workers
+mine = cells.map(lambda cells: cells[worker * share : (worker + 1) * share])
+history = model.fit(mine, epochs=3, verbose=0)
+np.savez(out, *model.get_weights(), loss=history.history["loss"])
+"""
+
+
+@pytest.mark.slow
+def test_two_workers_learn_what_one_does(tmp_path):
+    """Two processes on loopback, each with half of a batch: the losses and weights of one with all of it."""
+    pytest.importorskip("jax")
+    lc.datasets.simulate(960, 20, 2, markers_per_type=2, library=100.0, seed=0).write_h5ad(
+        tmp_path / "x.h5ad"
+    )
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = "localhost:{1}".format(*free.getsockname())
+    own = {"KERAS_BACKEND": "jax", "PYTHONPATH": str(Path(lc.__file__).parents[1])}
+
+    def start(workers, worker):
+        out = tmp_path / f"{worker} of {workers}.npz"
+        command = [sys.executable, "-c", WORKER, tmp_path / "x.h5ad", out, address, str(workers), str(worker)]
+        return out, subprocess.Popen(command, env=os.environ | own, stderr=subprocess.PIPE, text=True)
+
+    started, found = [start(1, 0), start(2, 0), start(2, 1)], []
+    try:
+        for out, process in started:
+            error = process.communicate(timeout=300)[1]
+            assert process.returncode == 0, error[-2000:]
+            found.append(np.load(out))
+    finally:  # a worker whose neighbour has failed waits for it
+        for _, process in started:
+            process.kill()
+    alone, *two = found
+    for worker in two:
+        assert worker.files == alone.files
+        for name in alone:
+            np.testing.assert_allclose(worker[name], alone[name], rtol=1e-5, atol=1e-6, err_msg=name)

@@ -16,9 +16,9 @@ def stream(path, layer="counts", genes=None, batch_size=128, blocks=16, shuffle=
     """Batches of cells, read from an ``.h5ad`` file as training goes: a `tf.data.Dataset` for `fit`.
 
     An epoch takes the file's blocks of 256 neighbouring cells in a new order, ``blocks`` of them at a time, shuffles
-    the cells of these, and makes one batch after the other dense. Memory does not grow with the file but for 8
-    bytes a cell. Cells that lie far apart in the file meet in a batch only if their blocks are drawn together: write
-    a file that is sorted, by type or by donor, in random order.
+    the cells of these, makes them dense and cuts them into batches. That takes a few times ``blocks`` × 256 cells ×
+    genes × 4 bytes, however large the file is. Cells that lie far apart in the file meet in a batch only if their
+    blocks are drawn together: write a file that is sorted, by type or by donor, in random order.
 
     Args:
         path: an ``.h5ad`` file whose matrix is dense or stored by cells (CSR).
@@ -53,19 +53,32 @@ def stream(path, layer="counts", genes=None, batch_size=128, blocks=16, shuffle=
     checks.at_least(seed, 0, "seed")
     with h5py.File(path) as file:
         (n_cells, n_genes), columns = _Rows(file, layer).shape, _columns(file, genes)
+    shape = (None, n_genes if columns is None else len(columns))
     epochs = iter(range(2**63))
 
-    def epoch():
-        order = np.random.default_rng([seed, next(epochs)]) if shuffle else None
-        return _batches(path, layer, columns, batch_size, blocks, order)
+    def window(epoch, number):
+        starts = np.arange(0, n_cells, BLOCK)
+        starts = np.random.default_rng([seed, epoch]).permutation(starts) if shuffle else starts
+        order = np.random.default_rng([seed, epoch, 1 + number]) if shuffle else None
+        return _window(path, layer, columns, starts[number * blocks : (number + 1) * blocks], order)
 
-    shape = (None, n_genes if columns is None else len(columns))
-    cells = tf.data.Dataset.from_generator(epoch, output_signature=tf.TensorSpec(shape, tf.float32))
-    return cells.apply(tf.data.experimental.assert_cardinality(-(-n_cells // batch_size))).prefetch(2)
+    # not from_generator: with it, TensorFlow gives each large tensor's memory back at once, and all steps take longer
+    def windows(_):
+        epoch = tf.numpy_function(lambda: next(epochs), [], tf.int64)
+        numbers = tf.data.Dataset.range(-(-n_cells // (BLOCK * blocks)))
+        return numbers.map(
+            lambda number: tf.ensure_shape(tf.numpy_function(window, [epoch, number], tf.float32), shape)
+        )
+
+    cells = tf.data.Dataset.from_tensors(0).flat_map(windows).prefetch(1).rebatch(batch_size)
+    cells = cells.apply(tf.data.experimental.assert_cardinality(-(-n_cells // batch_size))).prefetch(2)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # its threads take the cores from the training step
+    return cells.with_options(options)
 
 
 class _Rows:
-    """The matrix of an open file: ``shape``, and ``x[start:stop]``, those cells as a CSR matrix of float32.
+    """The matrix of an open file: ``shape``, and ``x[start:stop]``, those cells as they are stored, CSR or dense.
 
     anndata's own slices look up its version each time, which takes ten times as long as to read a block.
     """
@@ -87,15 +100,16 @@ class _Rows:
             raise ValueError(
                 f"{file.filename} has {self.shape[0]} cells and {self.shape[1]} genes: keep one at least"
             )
-        self.ends = None if self.dense else self.stored["indptr"][:]
+        if not self.dense:
+            self.data, self.indices, self.ends = (self.stored[key] for key in ("data", "indices", "indptr"))
 
     def __getitem__(self, cells):
         if self.dense:
-            return sparse.csr_matrix(self.stored[cells], dtype=np.float32)
+            return self.stored[cells]
         ends = self.ends[cells.start : cells.stop + 1]
         stored = slice(int(ends[0]), int(ends[-1]))
-        parts = self.stored["data"][stored], self.stored["indices"][stored], ends - ends[0]
-        return sparse.csr_matrix(parts, (len(ends) - 1, self.shape[1]), dtype=np.float32)
+        parts = self.data[stored], self.indices[stored], ends - ends[0]
+        return sparse.csr_matrix(parts, (len(ends) - 1, self.shape[1]))
 
 
 def _columns(file, genes):
@@ -110,26 +124,21 @@ def _columns(file, genes):
     return columns
 
 
-def _batches(path, layer, columns, batch_size, blocks, order):
-    """The batches of an epoch, (cells, genes) float32; ``order`` is a generator, or None for no shuffle."""
-    check = checks.counts if layer == "counts" else checks.finite
+def _window(path, layer, columns, starts, order):
+    """The cells of some blocks, (cells, genes) float32; ``order`` is a generator, or None for no shuffle."""
     with h5py.File(path) as file:
         x = _Rows(file, layer)
-        starts = np.arange(0, x.shape[0], BLOCK)
-        starts = starts if order is None else order.permutation(starts)
-        left = None  # cells that do not fill a batch wait for the next blocks
-        for i in range(0, len(starts), blocks):
-            cells = [x[start : start + BLOCK] for start in starts[i : i + blocks]]
-            cells = sparse.vstack(cells if left is None else [left, *cells], format="csr")
-            check(cells)
-            if order is not None:
-                cells = cells[order.permutation(cells.shape[0])]
-            last = i + blocks >= len(starts)
-            full = cells.shape[0] if last else cells.shape[0] // batch_size * batch_size
-            for start in range(0, full, batch_size):
-                yield _dense(cells[start : start + batch_size], columns)
-            left = cells[full:]
+        read = [x[start : start + BLOCK] for start in starts]
+    n = sum(block.shape[0] for block in read)
+    places = np.arange(n) if order is None else order.permutation(n)
+    window = np.empty((n, read[0].shape[1] if columns is None else len(columns)), np.float32)
+    for block in read:
+        (checks.counts if layer == "counts" else checks.finite)(block)
+        here, places = np.split(places, [block.shape[0]])
+        window[here] = _dense(block, columns)
+    return window
 
 
 def _dense(cells, columns):
-    return (cells if columns is None else cells[:, columns]).toarray()
+    cells = cells if columns is None else cells[:, columns]
+    return cells.toarray() if sparse.issparse(cells) else cells

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from latentcells import checks
+from latentcells import checks, seeds
 
 
 class Augmentation(keras.layers.Layer):
@@ -23,7 +23,7 @@ class Augmentation(keras.layers.Layer):
     def __init__(self, seed=0, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})  # half precision holds no whole number above 2048
         self.seed = checks.at_least(seed, 0, "seed")
-        self.seed_generator = keras.random.SeedGenerator(self.seed)
+        self.seed_generator = seeds.generator(self.seed)
 
     def call(self, x, training=True):
         x = ops.cast(x, "float32")

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from latentcells import checks
+from latentcells import checks, seeds
 
 
 @keras.saving.register_keras_serializable(package="latentcells")
@@ -35,7 +35,7 @@ class Sampling(keras.layers.Layer):
     def __init__(self, seed=0, **kwargs):
         super().__init__(**kwargs)
         self.seed = checks.at_least(seed, 0, "seed")
-        self.seed_generator = keras.random.SeedGenerator(self.seed)
+        self.seed_generator = seeds.generator(self.seed)
 
     def call(self, z_mean, z_log_var):
         noise = keras.random.normal(ops.shape(z_mean), dtype=z_mean.dtype, seed=self.seed_generator)

@@ -3,10 +3,10 @@
 import math
 
 import keras
-import numpy as np
 from keras import ops
 
 from latentcells import checks
+from latentcells.seeds import derived
 
 
 @keras.saving.register_keras_serializable(package="latentcells")
@@ -68,7 +68,7 @@ class TransformerBlock(keras.layers.Layer):
         self.drop_path = checks.share(drop_path, "drop_path", zero=True)
         self.zero_start = bool(zero_start)
         self.seed = checks.at_least(seed, 0, "seed")
-        seeds = iter(np.random.SeedSequence(self.seed).generate_state(8).tolist())
+        seeds = derived(self.seed, 8)
         self.norm_attention = self._norm("norm_attention")
         self.norm_mlp = self._norm("norm_mlp")
         self.qkv = self._dense(3 * self.dim, seeds, "qkv")

@@ -103,12 +103,14 @@ class CellModel(keras.Model):
     def prepare(self, x):
         """What a model takes over from its training cells, (cells, genes), before the first step."""
 
-    def compile(self, optimizer="adam", steps_per_execution=8, **kwargs):
-        """Keras's `compile`; eight training steps a Python call by default.
+    def compile(self, optimizer="adam", steps_per_execution=None, **kwargs):
+        """Keras's `compile`; eight training steps a Python call by default, one on PyTorch, which takes no more.
 
         On two cores the Python between the steps costs a quarter of a small model's time. Callbacks'
         batch methods are called every ``steps_per_execution`` batches, their epoch methods as always.
         """
+        if steps_per_execution is None:
+            steps_per_execution = 1 if keras.backend.backend() == "torch" else 8
         super().compile(optimizer=optimizer, steps_per_execution=steps_per_execution, **kwargs)
 
     def compile_from_config(self, config):

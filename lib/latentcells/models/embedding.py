@@ -9,6 +9,7 @@ from latentcells.batching import in_batches
 from latentcells.layers import get_normalization
 from latentcells.likelihoods import NegativeBinomial
 from latentcells.models.base import CellModel
+from latentcells.seeds import derived
 
 
 def log_share(counts, target_sum=1e4):
@@ -61,7 +62,7 @@ class EmbeddingModel(CellModel):
 
     def _seeds(self, n):
         """``n`` seeds, all different, that the model's own seed gives."""
-        return iter(np.random.SeedSequence(self.seed).generate_state(n).tolist())
+        return derived(self.seed, n)
 
     def _dense(self, tensor, units, seeds, **kwargs):
         start = keras.initializers.GlorotUniform(seed=next(seeds))

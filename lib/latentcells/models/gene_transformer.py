@@ -12,6 +12,7 @@ from latentcells.models.base import CellModel, taken
 from latentcells.models.embedding import log_share
 from latentcells.models.gene_trunk import trunk
 from latentcells.objectives import masked_reconstruction
+from latentcells.seeds import derived
 
 TOKENS = *gene_tokens.HOW, "sets"
 TRUNK = (  # what two trunks must share
@@ -96,7 +97,7 @@ class GeneTransformer(CellModel):
         self.zero_start = bool(zero_start)
         self.rate = checks.share(rate, "rate", zero=self.labels is not None)
         self.label_smoothing = checks.share(label_smoothing, "label_smoothing", zero=True)
-        seeds = iter(np.random.SeedSequence(self.seed).generate_state(self.depth + 6).tolist())
+        seeds = derived(self.seed, self.depth + 6)
         self.masking = GeneMasking(self.rate, seed=next(seeds)) if self.rate else None
         self.trunk, self.maps = trunk(
             self.n_genes, tokens, n_tokens, sets, dim, n_heads, self.depth, values, pooling, self.target_sum,
