@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = ["-q", "-n", "auto", "--dist", "loadfile", "-m", "not slow"]
-PIP = ["-m", "pip", "--disable-pip-version-check", "--quiet"]
+PIP = ["-m", "pip", "--disable-pip-version-check"]
 
 
 def direct(text) -> list:
@@ -82,7 +82,7 @@ class Environment:
         self.pip("install", "--no-build-isolation", "--no-deps", "-e", ".")
 
     def pip(self, *arguments):
-        subprocess.run([str(self.python), *PIP, *arguments], cwd=ROOT, check=True)
+        subprocess.run([str(self.python), *PIP, "--quiet", *arguments], cwd=ROOT, check=True)
 
     def versions(self) -> dict:
         command = [str(self.python), *PIP, "list", "--format=json"]
