@@ -12,6 +12,7 @@ dependencies = ["keras>=3.13", "scib-metrics>=0.5.10,<0.6", "scikit_learn"]
 [project.optional-dependencies]
 book = ["jupyter-book==1.0.4.post1"]
 test = ["keras", "pytest>=8"]
+classroom = ["otter-grader>=7,<8"]
 bench = ["torch"]
 """
 REPORT = """<testsuites><testsuite>
@@ -23,7 +24,9 @@ REPORT = """<testsuites><testsuite>
 
 
 def test_the_direct_dependencies_are_those_of_the_project():
-    assert newest.direct(PROJECT) == ["jupyter-book", "keras", "pytest", "scib-metrics", "scikit-learn"]
+    assert newest.direct(PROJECT) == [
+        "jupyter-book", "keras", "otter-grader", "pytest", "scib-metrics", "scikit-learn"
+    ]  # fmt: skip
     assert {"keras", "tensorflow", "hypothesis"} <= set(newest.direct((ROOT / "pyproject.toml").read_text()))
 
 
