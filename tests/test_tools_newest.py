@@ -1,5 +1,8 @@
 """Which dependency broke? The parts of tools/newest.py that need no network."""
 
+import sys
+from importlib import metadata
+
 from tests.book.rules import ROOT
 from tools import newest
 
@@ -9,6 +12,7 @@ dependencies = ["keras>=3.13", "scib-metrics>=0.5.10,<0.6", "scikit_learn"]
 [project.optional-dependencies]
 book = ["jupyter-book==1.0.4.post1"]
 test = ["keras", "pytest>=8"]
+classroom = ["otter-grader>=7,<8"]
 bench = ["torch"]
 """
 REPORT = """<testsuites><testsuite>
@@ -20,8 +24,16 @@ REPORT = """<testsuites><testsuite>
 
 
 def test_the_direct_dependencies_are_those_of_the_project():
-    assert newest.direct(PROJECT) == ["jupyter-book", "keras", "pytest", "scib-metrics", "scikit-learn"]
+    assert newest.direct(PROJECT) == [
+        "jupyter-book", "keras", "otter-grader", "pytest", "scib-metrics", "scikit-learn"
+    ]  # fmt: skip
     assert {"keras", "tensorflow", "hypothesis"} <= set(newest.direct((ROOT / "pyproject.toml").read_text()))
+
+
+def test_what_is_installed():
+    environment = object.__new__(newest.Environment)  # the one that the tests run in
+    environment.python = sys.executable
+    assert environment.versions()["keras"] == metadata.version("keras")
 
 
 def test_what_moved():

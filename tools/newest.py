@@ -16,14 +16,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = ["-q", "-n", "auto", "--dist", "loadfile", "-m", "not slow"]
-PIP = ["-m", "pip", "--disable-pip-version-check", "--quiet"]
+EXTRAS = "book", "test", "classroom"  # those of the lock
+PIP = ["-m", "pip", "--disable-pip-version-check"]
 
 
 def direct(text) -> list:
-    """The names of what pyproject.toml asks for, of the library and of the extras book and test."""
+    """The names of what pyproject.toml asks for, of the library and of the extras of the lock."""
     project = tomllib.loads(text)["project"]
     asked = project["dependencies"] + [
-        line for extra in ("book", "test") for line in project["optional-dependencies"][extra]
+        line for extra in EXTRAS for line in project["optional-dependencies"][extra]
     ]
     return sorted({normal(re.match(r"[A-Za-z0-9._-]+", line)[0]) for line in asked})
 
@@ -82,7 +83,7 @@ class Environment:
         self.pip("install", "--no-build-isolation", "--no-deps", "-e", ".")
 
     def pip(self, *arguments):
-        subprocess.run([str(self.python), *PIP, *arguments], cwd=ROOT, check=True)
+        subprocess.run([str(self.python), *PIP, "--quiet", *arguments], cwd=ROOT, check=True)
 
     def versions(self) -> dict:
         command = [str(self.python), *PIP, "list", "--format=json"]
@@ -105,8 +106,9 @@ def main():
     names = direct((ROOT / "pyproject.toml").read_text(encoding="utf8"))
     newest = Environment(ROOT / ".venv-newest")
     before = newest.versions()
+    everything = f".[{','.join(EXTRAS)}]"
     newest.pip(
-        "install", "--upgrade", "--upgrade-strategy", "eager", "--no-build-isolation", "-e", ".[book,test]"
+        "install", "--upgrade", "--upgrade-strategy", "eager", "--no-build-isolation", "-e", everything
     )
     moves = moved(before, newest.versions(), names)
     broken = newest.run(["tests", "lib"])
