@@ -213,9 +213,13 @@ def split(seed):
 @cache
 def pretrained(seed):
     """A Transformer that has learned from hidden counts of the training cells of a split."""
-    cells, _, _ = split(seed)
-    model = network(cells, seed, labels=False, **PRETRAINING)
-    return trained(model, cells.counts, steps=PRETRAINING_STEPS, batch_size=128, learning_rate=2e-3)
+    return unlabelled(split(seed)[0], seed)
+
+
+def unlabelled(task, seed):
+    """A Transformer that has learned from hidden counts of the training cells of a task."""
+    model = network(task, seed, labels=False, **PRETRAINING)
+    return trained(model, task.counts, steps=PRETRAINING_STEPS, batch_size=128, learning_rate=2e-3)
 
 
 def embedded(task, seed):

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from latentcells import plots
 
@@ -87,6 +88,16 @@ def test_a_ternary_has_a_corner_for_each_part(ax):
     assert [(text.get_text(), text.xy) for text in ax.texts] == [
         (name, tuple(place)) for name, place in zip("ABC", np.array(places), strict=False)
     ]
+
+
+def test_the_names_of_a_ternary_lie_under_no_point(ax):
+    spread = np.random.default_rng(0).normal(np.eye(3).repeat(200, axis=0), 0.2)
+    plots.ternary(ax, spread, "black", ("H2228", "H1975", "HCC827"))
+    ax.figure.canvas.draw()
+    points = ax.transData.transform(ax.collections[0].get_offsets())
+    for name in ax.texts:
+        assert name.arrow_patch is not None
+        assert not Text.get_window_extent(name).padded(5).count_contains(points)
 
 
 def test_other_than_three_parts_are_refused(ax):

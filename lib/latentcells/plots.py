@@ -134,7 +134,8 @@ def confusion(ax, matrix, names, title) -> None:
 def ternary(ax, proportions, colour, names, size=14) -> None:
     """Draw three proportions of each cell in a triangle: a corner is one part alone, its opposite side none of it.
 
-    Predicted proportions may lie outside of the triangle.
+    Predicted proportions may lie outside of the triangle. The names stand clear of all points, above or below them,
+    each with a line to its corner.
 
     Args:
         ax: matplotlib Axes.
@@ -153,11 +154,15 @@ def ternary(ax, proportions, colour, names, size=14) -> None:
         )
     corners = np.array([[0, 0], [1, 0], [0.5, np.sqrt(0.75)]])
     ax.plot(*corners[[0, 1, 2, 0]].T, color="#999999", lw=1, zorder=1)
-    ax.scatter(*(places @ corners).T, s=size, c=colour, linewidths=0, alpha=0.8, rasterized=True)
-    for (x, y), name, below in zip(corners, names, (True, True, False), strict=True):
+    points = places @ corners
+    ax.scatter(*points.T, s=size, c=colour, linewidths=0, alpha=0.8, rasterized=True)
+    low, high = (pick(np.append(points[:, 1], corners[:, 1])) for pick in (np.min, np.max))
+    for corner, name, y, side in zip(corners, names, (low, low, high), (-1, -1, 1), strict=True):
         ax.annotate(
-            name, (x, y), (0, -10 if below else 10), textcoords="offset points", fontsize=11,
-            ha="center", va="top" if below else "bottom",
+            name, corner, (corner[0], y + 0.08 * side), ha="center", va="top" if side < 0 else "bottom", zorder=0,
+            arrowprops={"arrowstyle": "-", "lw": 1, "color": "#999999", "shrinkA": 1, "shrinkB": 0},
         )  # fmt: skip
+        ax.update_datalim([(corner[0], y + 0.2 * side)])
+    ax.autoscale_view()
     ax.set_aspect("equal")
     ax.axis("off")
