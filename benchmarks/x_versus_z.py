@@ -391,7 +391,7 @@ def imputed(values, n_neighbors=15):
 
 
 def autoencoded(counts, seed, group=None):
-    """x̂, log1p, of a VAE; one that is told a group decodes each cell at its own."""
+    """x̂ of a VAE, in the unit of x, each cell with its own total; one that is told a group decodes a cell at its own."""
     shape = {"latent_dim": 10, "dropout": DROPOUT, "seed": seed}
     cells, epochs = counts, round(STEPS * BATCH_SIZE / len(counts))
     if group is None:
@@ -401,7 +401,7 @@ def autoencoded(counts, seed, group=None):
         model = lc.models.BatchVAE(counts.shape[1], ["one", "other"], **shape)
     model.compile(keras.optimizers.Adam(LEARNING_RATE))
     model.fit(cells, batch_size=BATCH_SIZE, epochs=epochs, verbose=0)
-    return np.log1p(model.decode(model.encode(cells), **({} if group is None else {"batch": cells["batch"]})))
+    return values_of(model.reconstruct(cells))
 
 
 def permuted_genes(seed):
