@@ -391,7 +391,7 @@ def imputed(values, n_neighbors=15):
 
 
 def autoencoded(counts, seed, group=None):
-    """x̂ of a VAE, in the unit of x, each cell with its own total; one that is told a group decodes a cell at its own."""
+    """x̂ of a VAE, in the unit of x, a cell with its own total and, of one that is told the groups, at its own group."""
     shape = {"latent_dim": 10, "dropout": DROPOUT, "seed": seed}
     cells, epochs = counts, round(STEPS * BATCH_SIZE / len(counts))
     if group is None:
