@@ -107,8 +107,7 @@ def test_many_tokens_take_fewer_cells_at_a_time(annotator, typed, monkeypatch, n
     monkeypatch.setattr(gene_transformer, "in_batches", spy)
     call = getattr(annotator, name)
     usual = call(typed["new x"], batch_size=7)
-    tokens = annotator.maps.output["mask"].shape[1]
-    monkeypatch.setattr(gene_transformer, "MAPS", 3 * annotator.n_heads * tokens**2 + 1)
+    monkeypatch.setattr(gene_transformer, "MAPS", 3 * annotator.n_heads * 8**2 + 1)
     fewer = call(typed["new x"], batch_size=7)
     assert taken == [7, 3]
     for one, other in zip(*map(keras.tree.flatten, (usual, fewer)), strict=True):

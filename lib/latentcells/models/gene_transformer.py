@@ -104,6 +104,9 @@ class GeneTransformer(CellModel):
             {key: getattr(self, key) for key in BLOCKS}, seeds,
         )  # fmt: skip
         self.sets = self.trunk.get_layer("tokens").members if tokens == "sets" else None
+        self._places = self.maps.output["mask"].shape[
+            1
+        ]  # of tokens in a cell, one for the cell itself included
         self.drop = keras.layers.Dropout(self.dropout, seed=next(seeds), dtype="float32")
         if self.labels is None:
             self.head = likelihoods.NegativeBinomial(self.n_genes, seed=next(seeds), name="likelihood")
@@ -316,8 +319,8 @@ class GeneTransformer(CellModel):
 
     def _at_a_time(self, batch_size):
         """``batch_size``, or fewer cells, whose maps of one block are no more than `MAPS` numbers."""
-        tokens = self.maps.output["mask"].shape[1]
-        return min(checks.at_least(batch_size, 1, "batch_size"), max(1, MAPS // (self.n_heads * tokens**2)))
+        fit = MAPS // (self.n_heads * self._places**2)
+        return min(checks.at_least(batch_size, 1, "batch_size"), max(1, fit))
 
     def _attention(self, x):
         maps = self.maps(x)
@@ -345,8 +348,8 @@ class GeneTransformer(CellModel):
             MemoryError: where the maps need more memory than is free.
         """
         x = self._check_attention(x)
-        cells, tokens = len(x), self.maps.output["mask"].shape[1]
-        needed, free = 4 * cells * self.depth * self.n_heads * tokens**2, psutil.virtual_memory().available
+        cells, free = len(x), psutil.virtual_memory().available
+        needed = 4 * cells * self.depth * self.n_heads * self._places**2
         if 3 * needed > free:  # the maps of the blocks, and their stack
             raise MemoryError(
                 f"the maps of {cells} cells need {3 * needed / 2**30:.3g} GiB, {free / 2**30:.3g} are free: "
