@@ -104,9 +104,8 @@ class GeneTransformer(CellModel):
             {key: getattr(self, key) for key in BLOCKS}, seeds,
         )  # fmt: skip
         self.sets = self.trunk.get_layer("tokens").members if tokens == "sets" else None
-        self._places = self.maps.output["mask"].shape[
-            1
-        ]  # of tokens in a cell, one for the cell itself included
+        # of tokens in a cell, one for the cell itself included
+        self._places = self.maps.output["mask"].shape[1]
         self.drop = keras.layers.Dropout(self.dropout, seed=next(seeds), dtype="float32")
         if self.labels is None:
             self.head = likelihoods.NegativeBinomial(self.n_genes, seed=next(seeds), name="likelihood")
