@@ -21,8 +21,8 @@ EXERCISES := $(sort $(wildcard book/exercises/*.ipynb))
 # file, and the cells of a notebook, stay together
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
     $(PY) -m pytest -n auto --dist loadfile
-ON_JAX := tests/layers tests/markers tests/models tests/test_likelihoods.py tests/test_objectives.py $(addprefix lib/latentcells/, \
-    layers markers models likelihoods.py objectives.py)
+ON_JAX := tests/layers tests/markers tests/models tests/likelihoods tests/test_objectives.py $(addprefix lib/latentcells/, \
+    layers markers models likelihoods objectives.py)
 # the tests train many small models: XLA compiles each program once, and does not polish it
 JAX := KERAS_BACKEND=jax XLA_FLAGS=--xla_backend_optimization_level=0 JAX_COMPILATION_CACHE_DIR=$(abspath .pytest_cache/jax) \
     JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1

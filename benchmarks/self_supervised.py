@@ -13,7 +13,7 @@ from sklearn.metrics import f1_score
 
 import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
 from benchmarks.vae import over_seeds
-from latentcells.models.base import Shuffle, batches
+from latentcells.models._cell_model import Shuffle, batches
 
 import keras  # isort: skip
 

@@ -33,7 +33,7 @@ from benchmarks.hvg import seen
 from benchmarks.records import FOLDER, record, row
 from benchmarks.transformer import REGULARISED, arrays, members, network, split, trained
 from benchmarks.vae import SEEDS, rows_of
-from latentcells.batching import in_batches
+from latentcells._batching import in_batches
 
 import keras  # isort: skip
 from keras import ops  # isort: skip

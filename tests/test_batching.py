@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from latentcells.batching import in_batches, n_cells
+from latentcells._batching import in_batches, n_cells
 
 
 def test_n_cells_reads_the_rows_of_a_nest():

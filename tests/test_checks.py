@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
-from latentcells import checks
+from latentcells import _checks
 
 FORMATS = [np.asarray, sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array, sparse.csc_array]
 EXAMPLES = {
@@ -34,28 +34,28 @@ def refusal(error, check, *args, **kwargs) -> str:
 
 @pytest.mark.parametrize("state", EXAMPLES)
 def test_state_tells_the_five_apart(form, state):
-    assert checks.state(form(np.array(EXAMPLES[state]))) == state
+    assert _checks.state(form(np.array(EXAMPLES[state]))) == state
 
 
 def test_state_takes_integers_booleans_and_nothing_at_all(form):
-    assert checks.state(form(COUNTS.astype(np.int32))) == "counts"
-    assert checks.state(form(COUNTS > 0)) == "counts"
-    assert checks.state(form(np.zeros((2, 3)))) == "counts"
-    assert checks.state(np.zeros((0, 3))) == "counts"
+    assert _checks.state(form(COUNTS.astype(np.int32))) == "counts"
+    assert _checks.state(form(COUNTS > 0)) == "counts"
+    assert _checks.state(form(np.zeros((2, 3)))) == "counts"
+    assert _checks.state(np.zeros((0, 3))) == "counts"
 
 
 @pytest.mark.parametrize(
     ("high", "state"), [(1.0, "unit"), (1.001, "log1p"), (19.9, "log1p"), (20.0, "normalised")]
 )
 def test_state_changes_at_its_bounds(high, state):
-    assert checks.state([[0.5, high]]) == state
+    assert _checks.state([[0.5, high]]) == state
 
 
 @given(hnp.arrays(np.int64, hnp.array_shapes(min_dims=2, max_dims=2), elements=st.integers(0, 10**6)))
 def test_counts_pass_in_every_form_and_dtype(x):
     for make in FORMATS:
         for dtype in (np.int32, np.float32, np.float64):
-            checks.counts(make(x.astype(dtype)))
+            _checks.counts(make(x.astype(dtype)))
 
 
 @given(
@@ -66,20 +66,20 @@ def test_counts_pass_in_every_form_and_dtype(x):
 def test_one_bad_value_is_enough_to_refuse_counts(x, where, bad):
     x[where] = bad
     for make in FORMATS:
-        assert f"{bad:g}" in refusal(ValueError, checks.counts, make(x))
+        assert f"{bad:g}" in refusal(ValueError, _checks.counts, make(x))
 
 
 def test_a_sparse_matrix_is_never_made_dense(monkeypatch):
     huge = sparse.csr_matrix(([3], ([0], [0])), shape=(10**6, 10**6))
-    assert checks.state(huge) == "counts"
-    checks.finite(huge)
-    checks.unit(huge * 0.25)
+    assert _checks.state(huge) == "counts"
+    _checks.finite(huge)
+    _checks.unit(huge * 0.25)
 
 
 def test_views_of_anndata_are_read_like_the_rest(form):
     adata = ad.AnnData(form(COUNTS), layers={"z": form(COUNTS - 1)})
-    checks.counts(adata[:1, ::-1].X)
-    assert "-1" in refusal(ValueError, checks.counts, adata[:, :1].layers["z"])
+    _checks.counts(adata[:1, ::-1].X)
+    assert "-1" in refusal(ValueError, _checks.counts, adata[:, :1].layers["z"])
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_views_of_anndata_are_read_like_the_rest(form):
     ],
 )
 def test_counts_names_value_state_and_mend(form, state, words):
-    message = refusal(ValueError, checks.counts, form(np.array(EXAMPLES[state])), "layers")
+    message = refusal(ValueError, _checks.counts, form(np.array(EXAMPLES[state])), "layers")
     assert message.startswith("layers must hold counts")
     assert words in message
     assert 'adata.layers["counts"]' in message
@@ -102,17 +102,17 @@ def test_counts_names_value_state_and_mend(form, state, words):
 def test_finite_names_value_number_and_mend(form, bad):
     x = COUNTS.copy()
     x[0, 1] = bad
-    message = refusal(ValueError, checks.finite, form(x), "x")
+    message = refusal(ValueError, _checks.finite, form(x), "x")
     assert message.startswith(f"x must be finite, got {bad}")
     assert "(1 of " in message and "filter_genes" in message
-    for check in (checks.counts, checks.log1p, checks.unit):
+    for check in (_checks.counts, _checks.log1p, _checks.unit):
         assert refusal(ValueError, check, form(x)).startswith("X must be finite")
-    assert refusal(ValueError, checks.state, form(x)).startswith("X must be finite")
+    assert refusal(ValueError, _checks.state, form(x)).startswith("X must be finite")
 
 
 @pytest.mark.parametrize("state", ["log1p", "unit"])
 def test_log1p_passes(form, state):
-    checks.log1p(form(np.array(EXAMPLES[state])))
+    _checks.log1p(form(np.array(EXAMPLES[state])))
 
 
 @pytest.mark.parametrize(
@@ -124,15 +124,15 @@ def test_log1p_passes(form, state):
     ],
 )
 def test_log1p_names_value_state_and_mend(form, state, words):
-    message = refusal(ValueError, checks.log1p, form(np.array(EXAMPLES[state])))
+    message = refusal(ValueError, _checks.log1p, form(np.array(EXAMPLES[state])))
     assert message.startswith("X must hold log1p data")
     assert words in message and "LibrarySize" in message
 
 
 def test_unit_passes_its_bounds(form):
-    checks.unit(form(np.array(EXAMPLES["unit"])))
-    checks.unit(form(COUNTS > 0))
-    checks.unit(form(np.zeros((2, 2))))
+    _checks.unit(form(np.array(EXAMPLES["unit"])))
+    _checks.unit(form(COUNTS > 0))
+    _checks.unit(form(np.zeros((2, 2))))
 
 
 @pytest.mark.parametrize(
@@ -144,83 +144,83 @@ def test_unit_passes_its_bounds(form):
     ],
 )
 def test_unit_names_value_state_and_mend(form, state, words):
-    message = refusal(ValueError, checks.unit, form(np.array(EXAMPLES[state])))
+    message = refusal(ValueError, _checks.unit, form(np.array(EXAMPLES[state])))
     assert message.startswith("X must hold values within [0, 1]")
     assert words in message and "MinMax" in message
 
 
 def test_what_is_no_matrix_of_numbers_is_a_type_error():
-    assert "adata.X" in refusal(TypeError, checks.counts, ad.AnnData(COUNTS))
-    assert "dtype <U1" in refusal(TypeError, checks.finite, [["a", "b"]])
+    assert "adata.X" in refusal(TypeError, _checks.counts, ad.AnnData(COUNTS))
+    assert "dtype <U1" in refusal(TypeError, _checks.finite, [["a", "b"]])
 
 
 def test_not_empty_counts_cells_and_genes(form):
-    checks.not_empty(form(COUNTS))
+    _checks.not_empty(form(COUNTS))
     x = np.array([[0, 1, 0, 2], [0, 0, 0, 0], [0, 3, 0, 0], [0, 0, 0, 0]])
-    cells = refusal(ValueError, checks.not_empty, form(x), "x")
+    cells = refusal(ValueError, _checks.not_empty, form(x), "x")
     assert cells.startswith("x has 2 cells with a total of 0 (the first has index 1)")
     assert "sc.pp.filter_cells" in cells
-    genes = refusal(ValueError, checks.not_empty, form(x), cells=False)
+    genes = refusal(ValueError, _checks.not_empty, form(x), cells=False)
     assert genes.startswith("X has 2 genes with a total of 0 (the first has index 0)")
     assert "sc.pp.filter_genes" in genes
-    checks.not_empty(form(x), cells=False, genes=False)
+    _checks.not_empty(form(x), cells=False, genes=False)
 
 
 def test_not_empty_sees_through_stored_zeros():
     x = sparse.csr_matrix(COUNTS)
     x.data[:2] = 0
-    assert "1 cells" in refusal(ValueError, checks.not_empty, x)
+    assert "1 cells" in refusal(ValueError, _checks.not_empty, x)
 
 
 def test_unique_genes_names_the_first_repeats():
     adata = ad.AnnData(np.zeros((2, 9)))
     adata.var_names = list("ABCDEFGHI")
-    checks.unique_genes(adata)
+    _checks.unique_genes(adata)
     adata.var_names = list("AABBCCDDE")
-    message = refusal(ValueError, checks.unique_genes, adata)
+    message = refusal(ValueError, _checks.unique_genes, adata)
     assert message == "4 gene names repeat (A, B, C, …): call adata.var_names_make_unique()"
-    assert "(A)" in refusal(ValueError, checks.unique_genes, adata[:, :3])
+    assert "(A)" in refusal(ValueError, _checks.unique_genes, adata[:, :3])
 
 
 def test_choice_lists_the_choices():
-    assert checks.choice("a", ("a", "b"), "mode") == "a"
-    assert checks.choice(None, (None, "layer"), "mode") is None
-    assert refusal(ValueError, checks.choice, "c", ("a", "b"), "mode") == (
+    assert _checks.choice("a", ("a", "b"), "mode") == "a"
+    assert _checks.choice(None, (None, "layer"), "mode") is None
+    assert refusal(ValueError, _checks.choice, "c", ("a", "b"), "mode") == (
         "mode='c' is unknown: choose from 'a', 'b'"
     )
-    assert "[1]" in refusal(ValueError, checks.choice, [1], {"a": 1}, "mode")
+    assert "[1]" in refusal(ValueError, _checks.choice, [1], {"a": 1}, "mode")
 
 
 @pytest.mark.parametrize("values", [(), ("B",), ("B", "T", "B"), (1, "1")])
 def test_names_wants_two_that_differ(values):
     found = [str(value) for value in values]
     message = f"labels must be two different names or more, got {found}"
-    assert refusal(ValueError, checks.names, values, "labels") == message
-    assert refusal(ValueError, checks.names, values, "labels", "take PCA") == f"{message}: take PCA"
+    assert refusal(ValueError, _checks.names, values, "labels") == message
+    assert refusal(ValueError, _checks.names, values, "labels", "take PCA") == f"{message}: take PCA"
 
 
 def test_names_keeps_the_order_and_makes_strings():
-    assert checks.names(np.array([2, 10]), "batches") == ["2", "10"]
+    assert _checks.names(np.array([2, 10]), "batches") == ["2", "10"]
 
 
 @given(st.integers(-100, 100), st.integers(-100, 100))
 def test_at_least_keeps_or_refuses(value, minimum):
     if value >= minimum:
-        assert checks.at_least(value, minimum, "n") == value
+        assert _checks.at_least(value, minimum, "n") == value
     else:
         assert (
-            refusal(ValueError, checks.at_least, value, minimum, "n")
+            refusal(ValueError, _checks.at_least, value, minimum, "n")
             == f"n must be at least {minimum}, got {value}"
         )
 
 
 def test_at_least_gives_a_plain_int():
-    assert type(checks.at_least(np.int32(3), 1, "n")) is int
+    assert type(_checks.at_least(np.int32(3), 1, "n")) is int
 
 
 @pytest.mark.parametrize("value", [True, 2.0, "2", None, np.float32(2)])
 def test_at_least_wants_an_integer(value):
-    message = refusal(TypeError, checks.at_least, value, 1, "latent_dim")
+    message = refusal(TypeError, _checks.at_least, value, 1, "latent_dim")
     assert message.startswith("latent_dim must be an integer, got")
     assert repr(value) in message
 
@@ -228,32 +228,32 @@ def test_at_least_wants_an_integer(value):
 @given(st.floats(-1, 2))
 def test_share_keeps_or_refuses(value):
     if 0 < value < 1:
-        assert checks.share(value, "rate") == value
+        assert _checks.share(value, "rate") == value
     else:
-        message = refusal(ValueError, checks.share, value, "rate")
+        message = refusal(ValueError, _checks.share, value, "rate")
         assert message == f"rate must be above 0 and below 1, got {value!r}"
 
 
 @given(st.floats(-1, 2))
 def test_share_keeps_0_where_it_may(value):
     if 0 <= value < 1:
-        assert checks.share(value, "rate", zero=True) == value
+        assert _checks.share(value, "rate", zero=True) == value
     else:
-        message = refusal(ValueError, checks.share, value, "rate", zero=True)
+        message = refusal(ValueError, _checks.share, value, "rate", zero=True)
         assert message == f"rate must be at least 0 and less than 1, got {value!r}"
 
 
 def test_share_at_its_ends():
-    assert checks.share(0, "rate", zero=True) == 0.0 and type(checks.share(0, "rate", zero=True)) is float
+    assert _checks.share(0, "rate", zero=True) == 0.0 and type(_checks.share(0, "rate", zero=True)) is float
     for value, zero in ((0, False), (1, False), (1, True), (float("nan"), True)):
-        assert refusal(ValueError, checks.share, value, "rate", zero=zero).endswith(f", got {value!r}")
+        assert refusal(ValueError, _checks.share, value, "rate", zero=zero).endswith(f", got {value!r}")
 
 
 @given(st.floats(-10, 10))
 def test_not_negative_and_positive_differ_at_0(value):
     for check, due, holds in (
-        (checks.not_negative, "0 or more", value >= 0),
-        (checks.positive, "positive", value > 0),
+        (_checks.not_negative, "0 or more", value >= 0),
+        (_checks.positive, "positive", value > 0),
     ):
         if holds:
             assert check(value, "beta") == value
@@ -261,39 +261,39 @@ def test_not_negative_and_positive_differ_at_0(value):
             assert refusal(ValueError, check, value, "beta") == f"beta must be {due}, got {value!r}"
 
 
-@pytest.mark.parametrize("check", [checks.share, checks.not_negative, checks.positive])
+@pytest.mark.parametrize("check", [_checks.share, _checks.not_negative, _checks.positive])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), -1])
 def test_a_number_must_be_finite_and_large_enough(check, value):
     assert refusal(ValueError, check, value, "beta").endswith(f", got {value}")
 
 
-@pytest.mark.parametrize("check", [checks.not_negative, checks.positive])
+@pytest.mark.parametrize("check", [_checks.not_negative, _checks.positive])
 def test_a_mend_ends_the_message(check):
     message = refusal(ValueError, check, -2, "beta", "1 gives the ELBO")
     assert message.startswith("beta must be ") and message.endswith(", got -2: 1 gives the ELBO")
 
 
-@pytest.mark.parametrize("check", [checks.not_negative, checks.positive])
+@pytest.mark.parametrize("check", [_checks.not_negative, _checks.positive])
 @pytest.mark.parametrize("value", [2, np.float32(2), np.int64(2)])
 def test_a_number_comes_back_as_a_plain_float(check, value):
     assert type(check(value, "beta")) is float and check(value, "beta") == 2.0
-    assert type(checks.share(np.float32(0.5), "rate")) is float
+    assert type(_checks.share(np.float32(0.5), "rate")) is float
 
 
 def test_same_genes_compares_numbers_and_names():
-    checks.same_genes(3, 3)
-    checks.same_genes(["a", "b"], np.array(["a", "b"]))
-    checks.same_genes(2, ["a", "b"])
-    assert refusal(ValueError, checks.same_genes, 3, 4, "x").startswith("x has 3 genes, expected 4")
-    assert "expected 1" in refusal(ValueError, checks.same_genes, ["a", "b"], 1)
-    message = refusal(ValueError, checks.same_genes, ["a", "c"], ["a", "b"])
+    _checks.same_genes(3, 3)
+    _checks.same_genes(["a", "b"], np.array(["a", "b"]))
+    _checks.same_genes(2, ["a", "b"])
+    assert refusal(ValueError, _checks.same_genes, 3, 4, "x").startswith("x has 3 genes, expected 4")
+    assert "expected 1" in refusal(ValueError, _checks.same_genes, ["a", "b"], 1)
+    message = refusal(ValueError, _checks.same_genes, ["a", "c"], ["a", "b"])
     assert message == "X has gene 'c' at position 1, expected 'b': reorder by adata[:, genes]"
 
 
 def test_proportions_sum_to_1_within_their_slack():
-    checks.proportions([[0.33, 0.33, 0.33], [1, 0, 0]])
+    _checks.proportions([[0.33, 0.33, 0.33], [1, 0, 0]])
     with pytest.raises(ValueError, match=r"row 1 is \[0.5, 0.4, 0.2\] with the sum 1.1: divide each row by"):
-        checks.proportions([[1, 0, 0], [0.5, 0.4, 0.2]])
-    checks.proportions([[1, 0, 0], [0.5, 0.4, 0.2]], slack=0.2)
+        _checks.proportions([[1, 0, 0], [0.5, 0.4, 0.2]])
+    _checks.proportions([[1, 0, 0], [0.5, 0.4, 0.2]], slack=0.2)
     with pytest.raises(ValueError, match=r"^parts must have the shape \(cells, parts\), got \(3, 1\)"):
-        checks.proportions(np.ones((3, 1)), "parts")
+        _checks.proportions(np.ones((3, 1)), "parts")

@@ -173,7 +173,7 @@ def axes():
 
 def drawn(x):
     ax = axes()
-    lc.plots.embedding(ax, x, LABEL[: n_of(x)], "z")
+    lc.course.plots.embedding(ax, x, LABEL[: n_of(x)], "z")
     return [points.get_offsets().data for points in ax.collections]
 
 
@@ -237,12 +237,12 @@ ENTRIES = {
     "markers.differential_expression": Entry(
         lc.markers.differential_expression, "log1p", CELL_NAMES, adata=True, slow=True
     ),
-    "checks.state": Entry(lc.checks.state, "counts", (*STATES, "no cells", "no genes", "one row", *CELL_NAMES)),
-    "checks.finite": Entry(lc.checks.finite, "counts", (*STATES, "no cells", "no genes", "one row", *CELL_NAMES)),
-    "checks.counts": Entry(lc.checks.counts, "counts", ("no cells", "no genes", "one row", *CELL_NAMES)),
-    "checks.log1p": Entry(lc.checks.log1p, "log1p", ("no cells", "no genes", "one row", *CELL_NAMES)),
-    "checks.unit": Entry(lc.checks.unit, "unit", ("no cells", "no genes", "one row", *CELL_NAMES)),
-    "checks.not_empty": Entry(lc.checks.not_empty, "counts", (*STATES, "NaN", "infinity", *CELL_NAMES)),
+    "checks.state": Entry(lc._checks.state, "counts", (*STATES, "no cells", "no genes", "one row", *CELL_NAMES)),
+    "checks.finite": Entry(lc._checks.finite, "counts", (*STATES, "no cells", "no genes", "one row", *CELL_NAMES)),
+    "checks.counts": Entry(lc._checks.counts, "counts", ("no cells", "no genes", "one row", *CELL_NAMES)),
+    "checks.log1p": Entry(lc._checks.log1p, "log1p", ("no cells", "no genes", "one row", *CELL_NAMES)),
+    "checks.unit": Entry(lc._checks.unit, "unit", ("no cells", "no genes", "one row", *CELL_NAMES)),
+    "checks.not_empty": Entry(lc._checks.not_empty, "counts", (*STATES, "NaN", "infinity", *CELL_NAMES)),
     "evaluate.annotation": Entry(
         lambda z: lc.evaluate.annotation(z, LABEL[: n_of(z)], 3, 2), "z", (*STATES, "one gene")
     ),

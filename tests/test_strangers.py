@@ -15,7 +15,7 @@ import pytest
 import scanpy
 
 import latentcells as lc
-from latentcells import hdf5
+from latentcells import _hdf5
 from latentcells.datasets import _fetch, _rfile, pbmc3k
 from tests.datasets.test_fetch import SOURCE
 from tests.helpers import refused
@@ -244,7 +244,7 @@ def test_declared_bytes(tmp_path):
         file["a/b"] = np.zeros((3, 5), "float32")
         file["c"] = np.zeros(2, "int64")
         file["again"] = h5py.SoftLink("/c")
-        assert hdf5.declared_bytes(file) == 3 * 5 * 4 + 2 * 8
+        assert _hdf5.declared_bytes(file) == 3 * 5 * 4 + 2 * 8
 
 
 # -- what is no model -------------------------------------------------------------------------------------------------

@@ -60,7 +60,8 @@ def export(model, adata) -> dict:
             for gene, cells in GENES.items()
         ],
         "labels": [
-            {"name": name, "colour": colour} for name, colour in zip(names, lc.plots.PALETTE, strict=True)
+            {"name": name, "colour": colour}
+            for name, colour in zip(names, lc.course.plots.PALETTE, strict=True)
         ],
         "cells": {
             "z": _base64(model.encode(lc.inputs(adata)), "<f4"),
@@ -79,14 +80,14 @@ def _base64(array, dtype) -> str:
 
 def picture(model, adata):
     """The figure that stands on the page where no script runs: the map, and what each type's centre decodes to."""
-    lc.plots.use_style()
+    lc.course.plots.use_style()
     z, label = model.encode(lc.inputs(adata)), adata.obs["label"].astype(str).to_numpy()
     names = np.unique(label)
     centres = np.array([np.median(z[label == name], axis=0) for name in names])
     genes = adata.var_names.get_indexer(list(GENES))
     decoded = np.log1p(model.decode(centres)[:, genes])
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5.5), width_ratios=[1, 1.1])
-    lc.plots.embedding(left, z, label, "Cells in the latent space")
+    lc.course.plots.embedding(left, z, label, "Cells in the latent space")
     image = right.imshow(decoded, cmap="viridis", aspect="auto")
     right.set_xticks(range(len(GENES)), list(GENES), rotation=90, fontsize=10)
     right.set_yticks(range(len(names)), names, fontsize=10)

@@ -6,7 +6,7 @@ with tensorflow_log_silenced():
     import tensorflow  # noqa: F401  on every backend: the models feed their batches through tf.data
 
 from latentcells import (
-    checks,
+    course,
     datasets,
     evaluate,
     layers,
@@ -14,16 +14,14 @@ from latentcells import (
     markers,
     models,
     objectives,
-    plots,
     preprocess,
-    results,
 )
-from latentcells.claims import claim
-from latentcells.preprocess import inputs
+from latentcells._cells import inputs
+from latentcells.course import claim
 
 __all__ = [
-    "checks",
     "claim",
+    "course",
     "datasets",
     "evaluate",
     "inputs",
@@ -32,8 +30,10 @@ __all__ = [
     "markers",
     "models",
     "objectives",
-    "plots",
     "preprocess",
-    "results",
 ]
 __version__ = "0.1.0"
+
+
+def __dir__():
+    return [*__all__, "__version__"]

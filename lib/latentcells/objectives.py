@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from latentcells import checks
+from latentcells import _checks
 
 
 def kl_to_standard_normal(z_mean, z_log_var):
@@ -89,7 +89,7 @@ def info_nce(z_a, z_b, temperature=0.5):
         >>> round(float(info_nce(z, z)[0]), 4)
         1.9459
     """
-    checks.positive(temperature, "temperature", "0.1 to 1 is usual")
+    _checks.positive(temperature, "temperature", "0.1 to 1 is usual")
     n = _several_cells(z_a, z_b)
     z = ops.concatenate([_unit_length(z_a), _unit_length(z_b)])
     # a view is not asked to find itself
@@ -127,7 +127,7 @@ def barlow_twins(z_a, z_b, redundancy=5e-3):
         >>> round(float(barlow_twins(z, z)), 4)
         0.0
     """
-    checks.not_negative(redundancy, "redundancy")
+    _checks.not_negative(redundancy, "redundancy")
     n = _several_cells(z_a, z_b)
     z_a, z_b = ((z - ops.mean(z, axis=0)) / ops.sqrt(ops.var(z, axis=0) + 1e-6) for z in (z_a, z_b))
     correlation = ops.matmul(ops.transpose(z_a), z_b) / ops.cast(n, z_a.dtype)
@@ -169,7 +169,7 @@ def vicreg(z_a, z_b, invariance=25.0, variance=25.0, covariance=1.0):
         24.75
     """
     for name, weight in (("invariance", invariance), ("variance", variance), ("covariance", covariance)):
-        checks.not_negative(weight, name)
+        _checks.not_negative(weight, name)
     _several_cells(z_a, z_b)
     spread = together = 0.0
     for z in (z_a, z_b):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import latentcells.datasets as datasets
-from latentcells import checks
+from latentcells import _checks
 from latentcells.datasets import _fetch, _registry
 
 
@@ -41,11 +41,11 @@ def contract():
 
     def check(adata, name, x="counts"):
         counts = adata.layers["counts"]
-        checks.counts(counts)
-        checks.unique_genes(adata)
+        _checks.counts(counts)
+        _checks.unique_genes(adata)
         assert counts.format == "csr" and counts.dtype == np.int32 and counts.has_sorted_indices
         assert adata.obs_names.is_unique
-        assert checks.state(adata.X) == x
+        assert _checks.state(adata.X) == x
         if x == "counts":
             assert adata.X.format == "csr" and adata.X.dtype == np.int32 and (counts != adata.X).nnz == 0
             assert not np.shares_memory(adata.X.data, counts.data)

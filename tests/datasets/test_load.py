@@ -6,7 +6,7 @@ import pytest
 
 import latentcells.datasets as datasets
 
-module = importlib.import_module("latentcells.datasets.load")
+module = importlib.import_module("latentcells.datasets._load")
 MISSING = ["pbmc3k", "pbmc3k_processed", "pbmc_facs", "cell_mixture", "rna_mixture", "kang"]
 
 

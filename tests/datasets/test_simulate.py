@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentcells import checks
+from latentcells import _checks
 from latentcells.datasets import simulate
 
 SMALL = {"n_cells": 300, "n_genes": 60, "n_types": 3, "n_batches": 2, "markers_per_type": 5}
@@ -44,7 +44,7 @@ def test_no_global_random_state_is_touched():
 def test_any_size(n_cells, n_types, n_batches, markers, seed):
     adata = simulate(n_cells, 20, n_types, n_batches, markers_per_type=markers, latent_dim=2, seed=seed)
     assert adata.shape == (n_cells, 20)
-    checks.counts(adata.X)
+    _checks.counts(adata.X)
 
 
 def test_totals_follow_the_library():

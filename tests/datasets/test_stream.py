@@ -12,7 +12,7 @@ import latentcells as lc
 from latentcells.datasets import simulate, stream
 from tests.helpers import refused
 
-module = importlib.import_module("latentcells.datasets.stream")  # the function has its name
+module = importlib.import_module("latentcells.datasets._stream")  # the function has its name
 
 
 @pytest.fixture(scope="module")

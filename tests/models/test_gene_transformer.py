@@ -6,9 +6,9 @@ import pytest
 from scipy import stats
 from sklearn.utils.class_weight import compute_sample_weight
 
-from latentcells.batching import in_batches
-from latentcells.models import GeneTransformer, gene_transformer
-from latentcells.models.base import batches
+from latentcells._batching import in_batches
+from latentcells.models import GeneTransformer, _gene_transformer
+from latentcells.models._cell_model import batches
 from tests.helpers import run_model_test, trained
 from tests.models.conftest import TYPES, one_step
 
@@ -104,10 +104,10 @@ def test_many_tokens_take_fewer_cells_at_a_time(annotator, typed, monkeypatch, n
         taken.append(batch_size)
         return in_batches(function, x, batch_size=batch_size)
 
-    monkeypatch.setattr(gene_transformer, "in_batches", spy)
+    monkeypatch.setattr(_gene_transformer, "in_batches", spy)
     call = getattr(annotator, name)
     usual = call(typed["new x"], batch_size=7)
-    monkeypatch.setattr(gene_transformer, "MAPS", 3 * annotator.n_heads * 8**2 + 1)
+    monkeypatch.setattr(_gene_transformer, "MAPS", 3 * annotator.n_heads * 8**2 + 1)
     fewer = call(typed["new x"], batch_size=7)
     assert taken == [7, 3]
     for one, other in zip(*map(keras.tree.flatten, (usual, fewer)), strict=True):

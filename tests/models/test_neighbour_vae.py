@@ -9,8 +9,8 @@ from sklearn.decomposition import PCA
 
 from latentcells import datasets
 from latentcells.models import BatchVAE, NeighbourVAE
-from latentcells.models.neighbour_vae import Targets
-from latentcells.models.neighbours import mutual, nearest, shared_space
+from latentcells.models._neighbour_vae import Targets
+from latentcells.preprocess._mutual_neighbours import mutual_neighbours, nearest, shared_space
 from tests.helpers import refused, run_model_test, trained
 
 PLATES = ["plate 1", "plate 2"]
@@ -122,7 +122,7 @@ def test_partners_are_mutual_neighbours_in_the_shared_space(plates):
     model = vae(n_mutual=4)
     x = model.check(plates)
     got = model._shuffler(x, epochs=2).partners
-    expected = mutual(shared_space(x["x"]), plates["batch"], 4)
+    expected = mutual_neighbours(shared_space(x["x"]), plates["batch"], 4)
     assert [a.tolist() for a in got] == [b.tolist() for b in expected]
     assert sum(map(len, got)) > 20
 

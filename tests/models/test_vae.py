@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from scipy import sparse, stats
 
-from latentcells.layers.normalization import Normalization
+from latentcells.layers.normalization._normalization import Normalization
 from latentcells.models import VAE
 from latentcells.objectives import kl_to_standard_normal
 

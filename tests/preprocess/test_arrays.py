@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from latentcells.preprocess import inputs
+from latentcells import inputs
 
 
 @pytest.mark.usefixtures("unchanged")

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from latentcells.preprocess import GeneModules, GeneSets, LibrarySize, inputs
+from latentcells import inputs
+from latentcells.preprocess import GeneModules, GeneSets, LibrarySize
 
 SETS = {
     "all": [f"gene{i}" for i in range(60)],

@@ -6,8 +6,9 @@ import pytest
 import scanpy as sc
 from scipy import sparse
 
-from latentcells.preprocess import HighlyVariableGenes, LibrarySize, inputs, split
-from latentcells.preprocess.highly_variable_genes import METHODS
+from latentcells import inputs
+from latentcells.preprocess import HighlyVariableGenes, LibrarySize, split
+from latentcells.preprocess._highly_variable_genes import METHODS
 
 
 def scanpy_genes(adata, n, method, batch):

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from latentcells.preprocess import LibrarySize, inputs, split
+from latentcells import inputs
+from latentcells.preprocess import LibrarySize, split
 
 
 @pytest.mark.usefixtures("unchanged")

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import MinMaxScaler
 
-from latentcells.preprocess import LibrarySize, MinMax, inputs, split
+from latentcells import inputs
+from latentcells.preprocess import LibrarySize, MinMax, split
 
 
 @pytest.mark.usefixtures("unchanged")

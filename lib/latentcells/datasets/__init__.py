@@ -7,18 +7,18 @@ common words. Raw files are kept in the folder that ``LATENTCELLS_DATA`` names; 
 forbids downloads.
 """
 
-from ._fetch import DataUnavailable
-from .blood_types import BLOOD_TYPES
-from .cell_mixture import cell_mixture
-from .kang import kang
-from .load import load, names
-from .pbmc3k import pbmc3k, pbmc3k_processed
-from .pbmc_facs import pbmc_facs
-from .pbmc_reference import pbmc_reference
-from .reactome import reactome
-from .rna_mixture import rna_mixture
-from .simulate import simulate
-from .stream import stream
+from latentcells.datasets._blood_types import BLOOD_TYPES
+from latentcells.datasets._cell_mixture import cell_mixture
+from latentcells.datasets._fetch import DataUnavailable
+from latentcells.datasets._kang import kang
+from latentcells.datasets._load import load, names
+from latentcells.datasets._pbmc3k import pbmc3k, pbmc3k_processed
+from latentcells.datasets._pbmc_facs import pbmc_facs
+from latentcells.datasets._pbmc_reference import pbmc_reference
+from latentcells.datasets._reactome import reactome
+from latentcells.datasets._rna_mixture import rna_mixture
+from latentcells.datasets._simulate import simulate
+from latentcells.datasets._stream import stream
 
 __all__ = [
     "BLOOD_TYPES",
@@ -36,3 +36,7 @@ __all__ = [
     "simulate",
     "stream",
 ]
+
+
+def __dir__():
+    return __all__

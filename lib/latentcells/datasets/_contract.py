@@ -10,7 +10,7 @@ from anndata import AnnData
 from anndata.utils import make_index_unique
 from scipy import sparse
 
-from ._registry import Paper, Source
+from latentcells.datasets._registry import Paper, Source
 
 
 def build(counts, obs: pd.DataFrame, var: pd.DataFrame, about: dict) -> AnnData:

@@ -14,7 +14,7 @@ from urllib.error import URLError
 import pooch
 import requests
 
-from ._registry import Source
+from latentcells.datasets._registry import Source
 
 _RETRIES = 2
 _TIMEOUT = (10, 30)  # seconds to connect, and between two pieces of the body

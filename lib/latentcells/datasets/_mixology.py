@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from ._fetch import fetch
-from ._registry import Source
+from latentcells.datasets._fetch import fetch
+from latentcells.datasets._registry import Source
 
 
 def read_plates(plates: dict[str, tuple[Source, Source]]) -> tuple[np.ndarray, pd.DataFrame, pd.Index]:

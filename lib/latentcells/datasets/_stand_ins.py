@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from .rna_mixture import LINES, mix_names
-from .simulate import simulate
+from latentcells.datasets._rna_mixture import LINES, mix_names
+from latentcells.datasets._simulate import simulate
 
 _THIRD = (0.33, 0.33, 0.33)
 _MIXES = (

@@ -7,15 +7,15 @@ quantity be read in another batch? ``canonical_correlations``: is it the true la
 ``neighbourhood_preservation``: has a cell the same neighbours in two spaces?
 """
 
-from latentcells.evaluate.across_batches import across_batches, proportions
-from latentcells.evaluate.annotation import annotation
-from latentcells.evaluate.calibration import calibration
-from latentcells.evaluate.clustering import clustering
-from latentcells.evaluate.few_labels import draw_labels, few_labels
-from latentcells.evaluate.integration import integration
-from latentcells.evaluate.latent import canonical_correlations
-from latentcells.evaluate.neighbourhood import neighbourhood_preservation
-from latentcells.evaluate.overcorrection import overcorrection
+from latentcells.evaluate._across_batches import across_batches, proportions
+from latentcells.evaluate._annotation import annotation
+from latentcells.evaluate._calibration import calibration
+from latentcells.evaluate._clustering import clustering
+from latentcells.evaluate._few_labels import draw_labels, few_labels
+from latentcells.evaluate._integration import integration
+from latentcells.evaluate._latent import canonical_correlations
+from latentcells.evaluate._neighbourhood import neighbourhood_preservation
+from latentcells.evaluate._overcorrection import overcorrection
 
 __all__ = [
     "across_batches",
@@ -30,3 +30,7 @@ __all__ = [
     "overcorrection",
     "proportions",
 ]
+
+
+def __dir__():
+    return __all__

@@ -1,22 +1,22 @@
 """Keras layers, one a file."""
 
-from latentcells.layers.batch_normalization import BatchNormalization
-from latentcells.layers.cell_token import CellToken
-from latentcells.layers.count_thinning import CountThinning
-from latentcells.layers.domain_batch_normalization import DomainBatchNormalization
-from latentcells.layers.expression_embedding import ExpressionEmbedding
-from latentcells.layers.gene_dropout import GeneDropout
-from latentcells.layers.gene_masking import GeneMasking
-from latentcells.layers.gene_set_tokens import GeneSetTokens
-from latentcells.layers.gene_tokens import GeneTokens
-from latentcells.layers.get_normalization import get_normalization
-from latentcells.layers.gradient_reversal import GradientReversal
-from latentcells.layers.group_normalization import GroupNormalization
-from latentcells.layers.layer_normalization import LayerNormalization
-from latentcells.layers.neighbour_mixing import NeighbourMixing
-from latentcells.layers.sampling import Sampling
-from latentcells.layers.token_pooling import TokenPooling
-from latentcells.layers.transformer_block import TransformerBlock
+from latentcells.layers._gradient_reversal import GradientReversal
+from latentcells.layers._sampling import Sampling
+from latentcells.layers._transformer_block import TransformerBlock
+from latentcells.layers.augmentation._count_thinning import CountThinning
+from latentcells.layers.augmentation._gene_dropout import GeneDropout
+from latentcells.layers.augmentation._gene_masking import GeneMasking
+from latentcells.layers.augmentation._neighbour_mixing import NeighbourMixing
+from latentcells.layers.normalization._batch_normalization import BatchNormalization
+from latentcells.layers.normalization._domain_batch_normalization import DomainBatchNormalization
+from latentcells.layers.normalization._get_normalization import get_normalization
+from latentcells.layers.normalization._group_normalization import GroupNormalization
+from latentcells.layers.normalization._layer_normalization import LayerNormalization
+from latentcells.layers.tokens._cell_token import CellToken
+from latentcells.layers.tokens._expression_embedding import ExpressionEmbedding
+from latentcells.layers.tokens._gene_set_tokens import GeneSetTokens
+from latentcells.layers.tokens._gene_tokens import GeneTokens
+from latentcells.layers.tokens._token_pooling import TokenPooling
 
 __all__ = [
     "BatchNormalization",
@@ -37,3 +37,7 @@ __all__ = [
     "TransformerBlock",
     "get_normalization",
 ]
+
+
+def __dir__():
+    return __all__

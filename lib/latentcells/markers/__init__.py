@@ -5,12 +5,12 @@
 ``agreement``: how good a ranking is, how like another, and how stable.
 """
 
-from latentcells.markers.ablation import ablation
-from latentcells.markers.agreement import precision_at, rank_agreement, stability
-from latentcells.markers.canonical import canonical
-from latentcells.markers.differential_expression import differential_expression
-from latentcells.markers.gradients import gradient_times_input, integrated_gradients
-from latentcells.markers.ranking import rank
+from latentcells.markers._ablation import ablation
+from latentcells.markers._agreement import precision_at, rank_agreement, stability
+from latentcells.markers._canonical import canonical
+from latentcells.markers._differential_expression import differential_expression
+from latentcells.markers._gradients import gradient_times_input, integrated_gradients
+from latentcells.markers._ranking import rank
 
 __all__ = [
     "ablation",
@@ -23,3 +23,7 @@ __all__ = [
     "rank_agreement",
     "stability",
 ]
+
+
+def __dir__():
+    return __all__

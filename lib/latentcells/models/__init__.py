@@ -1,12 +1,12 @@
 """Keras models, one a file."""
 
-from latentcells.models.batch_vae import BatchVAE
-from latentcells.models.contrastive_encoder import ContrastiveEncoder
-from latentcells.models.gene_transformer import GeneTransformer
-from latentcells.models.load import load
-from latentcells.models.masked_autoencoder import MaskedAutoencoder
-from latentcells.models.neighbour_vae import NeighbourVAE
-from latentcells.models.vae import VAE
+from latentcells.models._batch_vae import BatchVAE
+from latentcells.models._contrastive_encoder import ContrastiveEncoder
+from latentcells.models._gene_transformer import GeneTransformer
+from latentcells.models._load import load
+from latentcells.models._masked_autoencoder import MaskedAutoencoder
+from latentcells.models._neighbour_vae import NeighbourVAE
+from latentcells.models._vae import VAE
 
 __all__ = [
     "VAE",
@@ -17,3 +17,7 @@ __all__ = [
     "NeighbourVAE",
     "load",
 ]
+
+
+def __dir__():
+    return __all__

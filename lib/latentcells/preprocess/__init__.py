@@ -5,13 +5,13 @@ median taken from the test cells would be leakage. No step changes what it is gi
 ``split_counts`` the molecules of each.
 """
 
-from latentcells.preprocess.arrays import inputs
-from latentcells.preprocess.gene_modules import GeneModules, GeneSets
-from latentcells.preprocess.highly_variable_genes import HighlyVariableGenes
-from latentcells.preprocess.library_size import LibrarySize
-from latentcells.preprocess.min_max import MinMax
-from latentcells.preprocess.split_counts import split_counts
-from latentcells.preprocess.splitting import split
+from latentcells.preprocess._gene_modules import GeneModules, GeneSets
+from latentcells.preprocess._highly_variable_genes import HighlyVariableGenes
+from latentcells.preprocess._library_size import LibrarySize
+from latentcells.preprocess._min_max import MinMax
+from latentcells.preprocess._mutual_neighbours import mutual_neighbours, shared_space
+from latentcells.preprocess._split import split
+from latentcells.preprocess._split_counts import split_counts
 
 __all__ = [
     "GeneModules",
@@ -19,7 +19,12 @@ __all__ = [
     "HighlyVariableGenes",
     "LibrarySize",
     "MinMax",
-    "inputs",
+    "mutual_neighbours",
+    "shared_space",
     "split",
     "split_counts",
 ]
+
+
+def __dir__():
+    return __all__

@@ -1,0 +1,1 @@
+"""Batch, layer, group and domain-specific batch normalisation."""

@@ -1,0 +1,39 @@
+"""One place that turns a name into a normalisation layer."""
+
+from latentcells import _checks
+from latentcells.layers.normalization._batch_normalization import BatchNormalization
+from latentcells.layers.normalization._group_normalization import GroupNormalization
+from latentcells.layers.normalization._layer_normalization import LayerNormalization
+
+NORMALIZATIONS = (None, "batch", "layer", "group")
+
+
+def get_normalization(normalization, groups=None, **kwargs):
+    """The normalisation layer of a name, as every model of the course has it.
+
+    Args:
+        normalization: ``"batch"``, ``"layer"``, ``"group"``, or None.
+        groups: for ``"group"`` alone: how many groups of equal size (8 by default), or the number of
+            the group of each feature.
+        kwargs: for the layer.
+
+    Returns:
+        a new layer; None for None.
+
+    Raises:
+        ValueError: for an unknown name, and for groups without ``"group"``.
+
+    Example:
+        >>> get_normalization("group", groups=4).groups
+        4
+    """
+    _checks.choice(normalization, NORMALIZATIONS, "normalization")
+    if normalization == "group":
+        return GroupNormalization(8 if groups is None else groups, **kwargs)
+    if groups is not None:
+        raise ValueError(
+            f"groups are for normalization='group', got groups={groups!r} with {normalization!r}: leave them out"
+        )
+    if normalization is None:
+        return None
+    return BatchNormalization(**kwargs) if normalization == "batch" else LayerNormalization(**kwargs)

@@ -1,0 +1,1 @@
+"""From genes and sets of genes to tokens, and from tokens to a cell."""

@@ -1,0 +1,123 @@
+"""What every model of the course that embeds cells has in common: its sizes, its layers, its normalisation."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from latentcells import _checks
+from latentcells._batching import in_batches
+from latentcells._seeds import derived
+from latentcells.layers import get_normalization
+from latentcells.likelihoods import NegativeBinomial
+from latentcells.models._cell_model import CellModel
+
+
+def log_share(counts, target_sum=1e4):
+    """log1p of counts scaled to ``target_sum`` in each cell, (cells, genes): depth drops out."""
+    total = ops.sum(counts, axis=-1, keepdims=True)
+    return ops.log1p(target_sum * counts / ops.maximum(total, 1.0))
+
+
+class EmbeddingModel(CellModel):
+    """A model with hidden layers that lead to ``latent_dim`` coordinates of each cell.
+
+    Args:
+        n_genes: G, genes of a cell.
+        latent_dim: K, coordinates of z.
+        hidden: units of the encoder's dense layers.
+        dropout: share of the hidden units that a training step leaves out.
+        normalization: None, ``"batch"``, ``"layer"`` or ``"group"``, before each ReLU of the encoder.
+        groups: for ``"group"``: how many groups (8 by default), or the number of the group of each value.
+        seed: whole number; of the weights, of the noise and of the order of the cells in `fit`.
+
+    Attributes:
+        reads: the likelihood whose data the model takes.
+    """
+
+    reads = NegativeBinomial
+
+    def __init__(
+        self,
+        n_genes,
+        latent_dim,
+        hidden=(256,),
+        dropout=0.0,
+        normalization=None,
+        groups=None,
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(n_genes, seed, **kwargs)
+        self.latent_dim = _checks.at_least(latent_dim, 1, "latent_dim")
+        if not isinstance(hidden, (tuple, list)):
+            raise TypeError(
+                f"hidden must be a tuple of integers, got {hidden!r}: (256,) is one layer of 256 units"
+            )
+        self.hidden = tuple(_checks.at_least(units, 1, "hidden") for units in hidden)
+        self.dropout = _checks.share(dropout, "dropout", zero=True)
+        self.normalization = normalization
+        self.groups = getattr(get_normalization(normalization, groups), "groups", None)
+        if normalization == "batch":
+            self.lone_cell = "has no variance for batch normalisation", ", or layer normalisation"
+
+    def _seeds(self, n):
+        """``n`` seeds, all different, that the model's own seed gives."""
+        return derived(self.seed, n)
+
+    def _dense(self, tensor, units, seeds, **kwargs):
+        start = keras.initializers.GlorotUniform(seed=next(seeds))
+        return keras.layers.Dense(units, kernel_initializer=start, **kwargs)(tensor)
+
+    def _hidden(self, tensor, widths, seeds, normalized=None):
+        """Dense layers, each with its normalisation, ReLU and dropout."""
+        for i, units in enumerate(widths):
+            tensor = self._dense(tensor, units, seeds, name=f"hidden_{i}")
+            if normalized is not None:
+                tensor = normalized(tensor, name=f"normalization_{i}")
+            tensor = keras.layers.Dropout(self.dropout, seed=next(seeds))(ops.relu(tensor))
+        return tensor
+
+    def _normalized(self, tensor, name):
+        layer = get_normalization(self.normalization, self.groups, name=name)
+        return tensor if layer is None else layer(tensor)
+
+    def _encoder(self, seeds):
+        """Counts (cells, genes) -> z (cells, latent_dim)."""
+        x = keras.Input((self.n_genes,), name="x")
+        tensor = self._hidden(log_share(x), self.hidden, seeds, self._normalized)
+        return keras.Model(
+            x, self._dense(tensor, self.latent_dim, seeds, name="z", dtype="float32"), name="encoder"
+        )
+
+    def _decoder(self, seeds):
+        """z (cells, latent_dim), library (cells, 1) -> the parameters of the likelihood ``self.head``."""
+        inputs = {
+            "z": keras.Input((self.latent_dim,), name="z"),
+            "library": keras.Input((1,), name="library"),
+        }
+        tensor = self._hidden(inputs["z"], reversed(self.hidden), seeds)
+        return keras.Model(inputs, self.head(tensor, inputs["library"]), name="decoder")
+
+    def check(self, x, training=False):
+        x = super().check(x)
+        self.reads.check(x, training)
+        return x
+
+    def encode(self, x, batch_size=512) -> np.ndarray:
+        """z of each cell.
+
+        Args:
+            x: (cells, genes), counts.
+            batch_size: cells at a time.
+
+        Returns:
+            (cells, latent_dim) float32.
+
+        Raises:
+            ValueError: for another number of genes, or data that are no counts.
+        """
+        return in_batches(self.encoder, self.check(x), batch_size=batch_size)
+
+    def get_config(self):
+        keys = "n_genes", "latent_dim", "hidden", "dropout", "normalization", "groups", "seed"
+        return {**super().get_config(), **{key: getattr(self, key) for key in keys}}

@@ -1,0 +1,31 @@
+"""The stored runs of the book: what a chapter trains is what `make results` chose."""
+
+import nbformat
+import pytest
+
+from benchmarks.records import FOLDER, ROOT
+from latentcells.course import results
+
+
+@pytest.fixture
+def candidates(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    return results.read("01_vae").query("method.str.startswith('candidate')")
+
+
+def test_chapter_1_trains_the_candidate_with_the_best_held_out_elbo(candidates):
+    elbo = candidates.query("metric == 'heldout_elbo'").set_index("method")["mean"]
+    epochs = candidates.query("metric == 'epochs'").set_index("method")["mean"]
+    dimensions, dropout = elbo.idxmax().removeprefix("candidate: ").split(" dimensions, dropout ")
+    chapter = nbformat.read(ROOT / "chapters" / "01_vae.ipynb", as_version=4)
+    code = "\n".join(cell.source for cell in chapter.cells if cell.cell_type == "code")
+    assert f"latent_dim={dimensions}, dropout={dropout}" in code
+    assert f"epochs={epochs[elbo.idxmax()]:.0f}," in code
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
+def test_a_stored_run_has_the_one_shape(path):
+    rows = results.read(path.stem)
+    assert set(rows.columns) == {"dataset", "method", "baseline", "metric", "values", "mean", "sd", "unit"}
+    assert rows["baseline"].any()
+    assert not rows.duplicated(["dataset", "method", "metric"]).any()
