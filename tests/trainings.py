@@ -80,7 +80,7 @@ def read(there, folder, size):
     for path in sorted(there.glob("*.keras")):
         model = lc.models.load(path)
         found[f"{path.stem}/z"] = model.encode(taken(model, x))
-        checked = keras.tree.map_structure(ops.convert_to_tensor, model.check(taken(model, x)))
+        checked = keras.tree.map_structure(ops.convert_to_tensor, model._take(taken(model, x)).matrix)
         found[f"{path.stem}/loss"] = ops.convert_to_numpy(model.compute_loss(checked, y_pred=model(checked)))
         model.save(folder / path.name)
     np.savez(folder / "read.npz", **found)

@@ -1,33 +1,175 @@
-"""The one door for cells."""
+"""The one door for cells: whatever holds them becomes a float32 matrix, dense or CSR, with the names it carries."""
 
+from typing import NamedTuple
+
+import keras
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 from latentcells import _checks
-from latentcells._arrays import layer_names
+from latentcells._arrays import column, layer_names
+
+NOT_CELLS = "x must be (cells, genes), got {}: pass an AnnData, a matrix or a table, one row a cell"
 
 
-def inputs(adata, layer=None) -> np.ndarray:
-    """The expression matrix as a model's input.
+class Expression(NamedTuple):
+    """Cells as they came in.
+
+    Attributes:
+        matrix: (cells, genes) float32, a dense array or CSR in canonical form.
+        genes: the genes' names, or None where the form carries none.
+        cells: the cells' names, or None.
+    """
+
+    matrix: np.ndarray | sparse.csr_matrix
+    genes: pd.Index | None = None
+    cells: pd.Index | None = None
+
+
+def inputs(adata, layer=None, batch=None):
+    """The expression matrix as a model's input, and where it is asked for each cell's batch.
 
     Args:
         adata: AnnData, (cells, genes), dense or sparse.
         layer: a layer's name, for instance ``"counts"``; ``X`` by default.
+        batch: a column of ``obs``, for instance ``"batch"``, for models that are told the batch.
 
     Returns:
-        (cells, genes) dense float32, a copy, in the unit of what was read.
+        (cells, genes) dense float32, a copy, in the unit of what was read; with ``batch`` a dictionary of that
+        array, ``"x"``, and the batches' names, ``"batch"``, (cells,).
 
     Raises:
-        ValueError: for a layer that is not there (lists the layers).
+        ValueError: for a layer or a column that is not there (lists those that are), and for no ``X``.
+        TypeError: for anything but an AnnData.
 
     Example:
         >>> import anndata, numpy as np
-        >>> inputs(anndata.AnnData(np.array([[0, 3], [1, 0]])))
+        >>> adata = anndata.AnnData(np.array([[0, 3], [1, 0]]), obs={"batch": ["plate 1", "plate 2"]})
+        >>> inputs(adata)
         array([[0., 3.],
                [1., 0.]], dtype=float32)
+        >>> inputs(adata, batch="batch")["batch"].tolist()
+        ['plate 1', 'plate 2']
     """
     _checks.in_memory(adata)
     if layer is not None and layer not in adata.layers:
         raise ValueError(f"no layer {layer!r}: choose from {layer_names(adata)}, or None for X")
+    x = _matrix_of(adata, layer)
+    x = np.array(x.toarray() if sparse.issparse(x) else x, dtype=np.float32)
+    if batch is None:
+        return x
+    return {"x": x, "batch": column(adata, batch, "batch").astype(str).to_numpy()}
+
+
+def read(cells, layer=None) -> Expression:
+    """Expression out of any form that holds it in memory; its values are not looked at yet.
+
+    Args:
+        cells: AnnData, array, pandas table, list of rows, or scipy sparse matrix of any kind.
+        layer: of an AnnData: the layer to read where there is one of that name, else ``X``.
+
+    Raises:
+        TypeError: for anything else, and for values that are no numbers.
+        ValueError: for another rank, no cell, or an AnnData without the matrix.
+    """
+    if hasattr(cells, "obs_names"):
+        _checks.in_memory(cells)
+        x = _matrix_of(cells, layer if layer in cells.layers else None)
+        return Expression(_float32(x), cells.var_names, cells.obs_names)
+    if cells is None or isinstance(cells, (str, bytes, dict, set)):
+        raise TypeError(NOT_CELLS.format(type(cells).__name__))
+    genes = names = None
+    if hasattr(cells, "columns") and hasattr(cells, "index"):
+        genes = cells.columns if all(isinstance(name, str) for name in cells.columns) else None
+        names, cells = cells.index, cells.to_numpy()
+    return Expression(_float32(cells), genes, names)
+
+
+def match_genes(expression, expected, fill=None):
+    """The matrix with the genes that a model has learned from, in its order.
+
+    Args:
+        expression: `Expression`.
+        expected: the model's genes, or None where it knows no names; nothing is matched then.
+        fill: 0 takes genes that the cells lack as 0; None refuses them.
+
+    Raises:
+        ValueError: for repeated names, and for missing genes: more than half, or any without ``fill``.
+    """
+    _checks.choice(fill, (None, 0), "fill")
+    genes = expression.genes
+    if expected is None or genes is None or genes.equals(expected):
+        return expression.matrix
+    if not genes.is_unique:
+        raise ValueError(f"gene {genes[genes.duplicated()][0]!r} is there twice: make the names unique first")
+    position = genes.get_indexer(expected)
+    missing = expected[position < 0]
+    if len(missing) and (fill is None or 2 * len(missing) > len(expected)):
+        first = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+        usual = (
+            "pass fill=0 to take them as 0" if 2 * len(missing) <= len(expected) else "translate the names"
+        )
+        raise ValueError(f"x lacks {len(missing)} of the model's {len(expected)} genes ({first}): {usual}")
+    return _columns(expression.matrix, position)
+
+
+def n_cells(nest) -> int:
+    """The rows of a nest of arrays, the same number in each."""
+    return keras.tree.flatten(nest)[0].shape[0]
+
+
+def choose(nest, rows):
+    """Those rows of each array, or sparse matrix, of a nest."""
+    return keras.tree.map_structure(lambda array: array[rows], nest)
+
+
+def dense(nest):
+    """The nest with each sparse matrix as an array."""
+    return keras.tree.map_structure(lambda array: array.toarray() if sparse.issparse(array) else array, nest)
+
+
+def blocks(nest, size):
+    """Dense blocks of ``size`` rows, one after the other: no more than that is ever made dense."""
+    for start in range(0, n_cells(nest), size):
+        yield dense(choose(nest, slice(start, start + size)))
+
+
+def _matrix_of(adata, layer):
     x = adata.X if layer is None else adata.layers[layer]
-    return np.array(x.toarray() if sparse.issparse(x) else x, dtype=np.float32)
+    if x is None:
+        layers = layer_names(adata)
+        remedy = f"set adata.X = adata.layers[{layers[0]!r}].copy()" if layers else "it has no layer either"
+        raise ValueError(f"the AnnData has no X: {remedy}")
+    return x
+
+
+def _float32(x):
+    """A matrix of numbers as float32: CSR in canonical form, or a dense array, copied only where it must be."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError("x is a masked array: pass x.filled(0), or drop the masked cells")
+    x = x if sparse.issparse(x) else np.asarray(x)
+    if x.dtype.kind not in "biuf":
+        raise TypeError(f"got values of dtype {x.dtype}: pass a matrix of numbers, adata.X")
+    if x.ndim != 2 or not x.shape[0]:
+        raise ValueError(NOT_CELLS.format(f"shape {tuple(x.shape)}"))
+    with np.errstate(over="ignore"):  # becomes infinite, which the check of the values refuses
+        if not sparse.issparse(x):
+            return x.astype(np.float32, copy=False)
+        csr = sparse.csr_matrix(x, dtype=np.float32)
+    if not csr.has_canonical_format:
+        csr = csr.copy()
+        csr.sum_duplicates()
+    return csr
+
+
+def _columns(x, position):
+    """The columns at those positions; zeros where a position is -1."""
+    if not sparse.issparse(x):
+        chosen = x[:, position]
+        chosen[:, position < 0] = 0
+        return chosen
+    blank = sparse.csr_matrix((x.shape[0], 1), dtype=x.dtype)
+    chosen = sparse.hstack([x, blank], format="csr")[:, np.where(position < 0, x.shape[1], position)]
+    chosen.sort_indices()
+    return chosen

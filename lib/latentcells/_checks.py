@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 _MENDS = {
-    "counts": 'adata.layers["counts"] holds them',
+    "counts": 'pass raw counts, often kept in adata.layers["counts"] or adata.raw.X',
     "log1p": "use lc.preprocess.LibrarySize().fit(train).transform(adata).X",
     "unit": "use lc.preprocess.MinMax().fit(train).transform(adata).X",
 }
@@ -75,6 +75,30 @@ def counts(x, name="X") -> None:
         values = _values(x)
         bad = values[(values < 0) if looks == "z-scores" else (values != np.rint(values))]
         _refuse(name, "counts (whole numbers, 0 or more)", bad.flat[0], looks, "counts")
+
+
+def counted_cells(x, name="X") -> None:
+    """Refuse all but counts, and cells without a molecule: `counts` and `not_empty` in one pass over the values.
+
+    Raises:
+        ValueError: as the two.
+    """
+    x = _matrix(x)
+    if sparse.issparse(x) or x.ndim != 2 or not all(map(_are_small_counts, _row_blocks(x))):
+        counts(x, name)
+        not_empty(x, name, genes=False)
+
+
+def _row_blocks(x, size=32):
+    """Blocks of rows that a processor's cache holds."""
+    return (x[start : start + size] for start in range(0, len(x), size))
+
+
+def _are_small_counts(cells) -> bool:
+    """Whether the values are whole, 0 to 65,535, and no cell is empty: the common case, for certain and quickly."""
+    with np.errstate(invalid="ignore"):  # NaN becomes some number, which NaN does not equal
+        small = cells.astype(np.uint16)
+    return bool((small == cells).all() and small.any(axis=1).all())
 
 
 def log1p(x, name="X") -> None:

@@ -144,7 +144,7 @@ def test_domain_normalisation_reads_the_batch(domain, plates):
 def test_domain_normalisation_gives_the_batches_one_mean(plates):
     """Of every hidden unit, in training, before the ReLU."""
     model = vae(normalization="domain")
-    x = model.check(plates)
+    x = model._take(plates).matrix
     hidden = model.encoder.get_layer("hidden_0")(model.head.encoder_input(x["x"]))
     layer = model.encoder.get_layer("normalization_0")
     out = np.asarray(layer(hidden, x["batch"].argmax(axis=1), training=True))
@@ -236,7 +236,7 @@ def test_the_adversary_takes_the_batch_out_of_z():
 
 def test_the_adversary_adds_its_cross_entropy_to_the_loss(plates):
     model = vae(adversary=3.0)
-    x = model.check(plates)
+    x = model._take(plates).matrix
     y_pred = {key: np.asarray(value) for key, value in model(x).items()}
     logits = y_pred["batch_logits"].astype("float64")
     log_share = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
@@ -258,9 +258,9 @@ def test_the_adversary_guesses_from_the_mean_of_z_and_is_logged(plates):
     model = trained(vae(adversary=1.0), plates, validation_data=plates)
     assert set(model.history.history) >= KEYS | {"batch_cross_entropy"} | {f"val_{key}" for key in KEYS}
     assert 0.3 < model.history.history["batch_cross_entropy"][0] < 1.5
-    found = model(model.check(plates))
+    found = model(model._take(plates).matrix)
     np.testing.assert_allclose(found["batch_logits"], model.classifier(found["z_mean"]), atol=1e-5)
-    assert not hasattr(vae(), "classifier") and "batch_logits" not in vae()(model.check(plates))
+    assert not hasattr(vae(), "classifier") and "batch_logits" not in vae()(model._take(plates).matrix)
 
 
 # -- what fit takes ----------------------------------------------------------------------------------------------

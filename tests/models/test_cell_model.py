@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from latentcells.models._cell_model import CellModel, Shuffle, batches
+from latentcells._batching import Shuffle, batches
+from latentcells.models._cell_model import CellModel
 
 
 def seen(dataset):
@@ -107,8 +108,8 @@ def test_the_first_step_is_traced_once():
 
 def test_a_model_checks_the_shape_and_the_values():
     model = CellModel(3)
-    checked = model.check(np.arange(6).reshape(2, 3))
-    assert checked.dtype == np.float32 and checked.shape == (2, 3)
+    taken = model._take(np.arange(6).reshape(2, 3)).matrix
+    assert taken.dtype == np.float32 and taken.shape == (2, 3)
     for x, message in (
         (np.zeros(3), r"^x must be \(cells, genes\), got shape \(3,\)"),
         (np.zeros((0, 3)), r"^x must be \(cells, genes\), got shape \(0, 3\)"),
@@ -117,7 +118,7 @@ def test_a_model_checks_the_shape_and_the_values():
         (np.full((2, 3), np.inf), r"^x must be finite, got inf"),
     ):
         with pytest.raises(ValueError, match=message) as refusal:
-            model.check(x)
+            model._take(x)
         assert "\n" not in str(refusal.value)
 
 
@@ -148,11 +149,18 @@ class Pairs(CellModel):
         self.weight = self.add_weight(shape=())
         self.trained, self.tested, self.prepared, self.checked = [], [], [], []
 
-    def check(self, x, training=False):
-        self.checked.append(training)
-        return {"x": super().check(x["x"]), "group": np.asarray(x["group"], "float32")}
+    def _read(self, x, fill=None):
+        cells = super()._read(x["x"], fill)
+        return cells._replace(matrix={"x": cells.matrix, "group": x["group"]})
 
-    def prepare(self, x):
+    def _check(self, x, training=False):
+        self.checked.append(training)
+        return {"x": super()._check(x["x"]), "group": np.asarray(x["group"], "float32")}
+
+    def _check_target(self, y, n_cells):
+        return y
+
+    def _prepare(self, x):
         self.prepared.append(x)
 
     def call(self, x, training=False):

@@ -133,15 +133,15 @@ def test_it_predicts_better_than_the_genes_means():
 def test_fit_starts_at_the_average_training_cell_once(counts, tmp_path):
     model = autoencoder()
     bias = model.head.dense.bias.numpy()
-    model.prepare(counts)
+    model._prepare(counts)
     start = model.head.dense.bias.numpy()
     assert not np.array_equal(start, bias)
-    model.prepare(counts[:, ::-1])
+    model._prepare(counts[:, ::-1])
     np.testing.assert_array_equal(model.head.dense.bias.numpy(), start)
     model(counts)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    loaded.prepare(counts[:, ::-1])
+    loaded._prepare(counts[:, ::-1])
     np.testing.assert_array_equal(loaded.head.dense.bias.numpy(), start)
 
 

@@ -22,7 +22,7 @@ def vae(**keywords):
 
 
 @pytest.mark.parametrize(
-    "keywords", [{"adversary": 1.0}, {"adversary": 0.0, "steps": 2, "partner_rate": 0.3, "n_mutual": 3}]
+    "keywords", [{"adversary": 1.0}, {"adversary": 0.0, "walk_length": 2, "partner_rate": 0.3, "n_mutual": 3}]
 )
 def test_what_every_model_must_bear(keywords, plates, tmp_path):
     run_model_test(NeighbourVAE, {**CONFIG, **keywords}, plates, tmp_path)
@@ -99,7 +99,7 @@ def test_targets_are_drawn_by_the_seed_alone():
 
 def test_each_cell_comes_with_its_target(plates):
     model = vae()
-    x = model.check(plates)
+    x = model._take(plates).matrix
     shuffler = model._shuffler(x, epochs=2)
     shuffler.set_model(model)
     assert isinstance(shuffler, Targets) and shuffler.first == 1
@@ -120,7 +120,7 @@ def test_each_cell_comes_with_its_target(plates):
 
 def test_partners_are_mutual_neighbours_in_the_shared_space(plates):
     model = vae(n_mutual=4)
-    x = model.check(plates)
+    x = model._take(plates).matrix
     got = model._shuffler(x, epochs=2).partners
     expected = mutual_neighbours(shared_space(x["x"]), plates["batch"], 4)
     assert [a.tolist() for a in got] == [b.tolist() for b in expected]
@@ -152,7 +152,7 @@ def test_the_neighbours_of_the_second_half_are_those_of_its_start(plates):
 def pairs(plates):
     """An untrained model, checked cells with a target each, and what the model makes of them."""
     model = vae(adversary=0.0)
-    x = model.check(plates)
+    x = model._take(plates).matrix
     x = {**x, "target": x["x"][::-1].copy(), "target_batch": x["batch"][::-1].copy()}
     return model, x, {key: np.asarray(value) for key, value in model(x).items()}
 
@@ -231,14 +231,14 @@ def test_settings_come_back():
         "partner_rate": 0.2,
         "n_mutual": 3,
         "n_neighbors": 7,
-        "steps": 2,
+        "walk_length": 2,
         "beta": 0.5,
     }
     config = vae(**settings).get_config()
     again = NeighbourVAE.from_config(json.loads(json.dumps(config))).get_config()
     assert again == config
     assert {key: again[key] for key in settings} == settings
-    assert vae(steps=2).steps_of_walk == 2
+    assert vae(walk_length=2).walk_length == 2
 
 
 @pytest.mark.parametrize(
@@ -248,8 +248,8 @@ def test_settings_come_back():
         ({"partner_rate": 1.0}, ValueError, "^partner_rate must be above 0 and below 1, got 1.0$"),
         ({"n_mutual": 0}, ValueError, "^n_mutual must be at least 1, got 0"),
         ({"n_neighbors": 1}, ValueError, "^n_neighbors must be at least 2, got 1"),
-        ({"steps": 0}, ValueError, "^steps must be at least 1, got 0"),
-        ({"steps": 2.5}, TypeError, "^steps must be an integer, got 2.5"),
+        ({"walk_length": 0}, ValueError, "^walk_length must be at least 1, got 0"),
+        ({"walk_length": 2.5}, TypeError, "^walk_length must be an integer, got 2.5"),
         ({"adversary": -1}, ValueError, "^adversary must be 0 or more, got -1"),
         ({"batches": ["plate 1"]}, ValueError, "^batches must be two different names or more, got"),
     ],

@@ -254,11 +254,11 @@ def test_warmup_leaves_evaluation_alone(counts):
     for _ in range(2):
         loss, reconstruction, kl = loss_and_terms(model, counts, training=False)
         np.testing.assert_allclose(loss, reconstruction + 2.0 * kl, rtol=1e-5)
-    assert float(model.steps.numpy()) == 0
+    assert float(model._trained_steps.numpy()) == 0
 
 
 def test_warmup_counts_the_steps_of_fit(counts):
-    assert float(fitted(counts, epochs=2, model=vae(warmup=5)).steps.numpy()) == 6
+    assert float(fitted(counts, epochs=2, model=vae(warmup=5))._trained_steps.numpy()) == 6
 
 
 def test_validation_uses_the_whole_beta(counts):
@@ -350,7 +350,7 @@ def test_a_loaded_model_keeps_its_settings_and_can_be_trained(counts, tmp_path):
     loaded = keras.models.load_model(tmp_path / "model.keras")
     for one in (model, loaded, VAE.from_config(model.get_config())):
         assert {key: getattr(one, key) for key in settings} == settings
-    assert float(loaded.steps.numpy()) == float(model.steps.numpy()) == 6
+    assert float(loaded._trained_steps.numpy()) == float(model._trained_steps.numpy()) == 6
     assert loaded.steps_per_execution == 8 and same(optimizer(model), optimizer(loaded))
     before = weights(loaded)
     assert not same(before, weights(fitted(counts, model=loaded)))
@@ -377,12 +377,12 @@ def test_cells_of_weight_zero_teach_nothing(counts):
 
 def test_fit_starts_at_the_average_training_cell_once(counts):
     model = vae()
-    model.prepare(counts)
+    model._prepare(counts)
     at_average = weights(model)
     assert not same(at_average, weights(vae()))
     fitted(counts, model=model, epochs=1)
     trained = weights(model)
-    model.prepare(counts)
+    model._prepare(counts)
     assert same(trained, weights(model))
 
 
@@ -409,14 +409,17 @@ def test_a_target_that_nobody_needs_is_ignored(counts):
     assert same(weights(fitted(counts)), weights(fitted(counts, y=counts)))
 
 
-def test_fit_takes_what_keras_takes(counts):
-    few = counts[:40]
-    for x, batch_size in (
-        (tf.data.Dataset.from_tensor_slices(few).batch(20), None),
-        (sparse.csr_matrix(few), 20),
-    ):
-        history = vae().fit(x, batch_size=batch_size, epochs=2, verbose=0).history
-        assert set(history) == KEYS and history["loss"][-1] < history["loss"][0]
+def test_sparse_counts_train_to_the_same_bits(counts):
+    dense, sparse_ones = (weights(fitted(x)) for x in (counts, sparse.csr_matrix(counts)))
+    assert same(dense, sparse_ones)
+
+
+def test_a_dataset_of_mini_batches_trains_and_prepares_the_model(counts):
+    stream = tf.data.Dataset.from_tensor_slices(counts[:40]).batch(20)
+    history = vae().fit(stream, epochs=2, verbose=0).history
+    assert set(history) == KEYS and history["loss"][-1] < history["loss"][0]
+    still = {"epochs": 1, "batch_size": 20, "shuffle": False, "verbose": 0}
+    assert history["loss"][0] == pytest.approx(vae().fit(counts[:40], **still).history["loss"][0], rel=1e-6)
 
 
 def test_fit_takes_callbacks(counts):
@@ -529,7 +532,6 @@ def with_value(x, value):
             lambda x: x * (np.arange(96) != 5)[:, None],
             "1 cells with a total of 0 .* index 5",
         ),
-        ("negative_binomial", lambda x: x * (np.arange(20) != 7), "1 genes with a total of 0 .* index 7"),
         ("zero_inflated_negative_binomial", lambda x: stats.zscore(x), "looks like z-scores"),
         ("zero_inflated_negative_binomial", np.log1p, "looks like log1p data"),
         ("gaussian", lambda x: stats.zscore(x), "^x must hold log1p data .*: looks like z-scores"),
@@ -568,10 +570,6 @@ def test_another_number_of_genes_is_refused(model, counts):
 def test_another_shape_is_refused(model, counts):
     for call in (model.fit, model.encode, model.reconstruct, model.elbo):
         refused(lambda call=call: call(counts[0]), r"^x must be \(cells, genes\), got shape \(20,\)")
-    refused(
-        lambda: model.encode(sparse.csr_matrix(counts)),
-        r"^x must be \(cells, genes\), got shape \(\): lc.inputs",
-    )
 
 
 def test_decode_refuses_another_latent_space(model):

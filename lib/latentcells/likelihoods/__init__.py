@@ -265,11 +265,10 @@ class NegativeBinomial(Likelihood):
 
     @staticmethod
     def check(x, training=False):
-        _checks.counts(x, "x")
-        _checks.not_empty(x, "x", genes=training)
+        _checks.counted_cells(x, "x")
 
     def start_at(self, x):
-        total = x.sum(axis=0) + 1.0
+        total = np.asarray(x.sum(axis=0, dtype=np.float64)).ravel() + 1.0
         self.dense.bias.assign(np.log(total / total.sum()))
 
     @staticmethod

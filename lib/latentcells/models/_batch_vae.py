@@ -5,8 +5,10 @@ import numpy as np
 from keras import ops
 
 from latentcells import _checks
+from latentcells._arrays import column
 from latentcells._batching import in_batches
 from latentcells.layers import DomainBatchNormalization, GradientReversal
+from latentcells.models._door import as_names, check_alignment
 from latentcells.models._vae import VAE
 
 UNSEEN = ("error", "average")
@@ -20,7 +22,8 @@ class BatchVAE(VAE):
     Two options push the batch out of z. The adversary, a classifier of the batch from the mean of z behind
     a `GradientReversal`, adds its cross-entropy to the loss (Ganin & Lempitsky 2015, arXiv:1409.7495).
     ``normalization="domain"`` standardises the encoder's hidden units within each batch
-    (`DomainBatchNormalization`). Cells come as ``{"x": counts, "batch": names}``.
+    (`DomainBatchNormalization`). Cells come as ``{"x": counts, "batch": names}``, the counts in any form, or as an
+    AnnData with ``obs["batch"]``.
 
     Args:
         n_genes: G, genes of a cell.
@@ -28,7 +31,7 @@ class BatchVAE(VAE):
         latent_dim: K, coordinates of z.
         adversary: strength of the reversed gradient, 0 for no adversary.
         normalization: ``"layer"`` by default; None, ``"batch"``, ``"group"``, or ``"domain"``.
-        kwargs: as for `VAE`.
+        hidden, likelihood, dropout, groups, normalization_of, beta, warmup, seed: as for `VAE`.
 
     Raises:
         ValueError: for fewer than two batches or a repeated name, and for ``"domain"`` with ``normalization_of``
@@ -46,15 +49,22 @@ class BatchVAE(VAE):
         (64, 30)
     """
 
-    def __init__(self, n_genes, batches, latent_dim=10, adversary=0.0, normalization="layer", **kwargs):
+    def __init__(
+        self, n_genes, batches, latent_dim=10, adversary=0.0, normalization="layer", hidden=(256,),
+        likelihood="negative_binomial", dropout=0.0, groups=None, normalization_of="hidden", beta=1.0, warmup=0,
+        seed=0, **kwargs,
+    ):  # fmt: skip
         self._names = _checks.names(batches, "batches", "a single batch needs no correction, take VAE")
         self._domain = normalization == "domain"
-        if self._domain and kwargs.get("normalization_of", "hidden") != "hidden":
+        if self._domain and normalization_of != "hidden":
             raise ValueError(
-                f"normalization='domain' with normalization_of={kwargs['normalization_of']!r}: it is of the hidden "
+                f"normalization='domain' with normalization_of={normalization_of!r}: it is of the hidden "
                 "units alone, leave normalization_of out"
             )
-        super().__init__(n_genes, latent_dim, normalization=None if self._domain else normalization, **kwargs)
+        super().__init__(
+            n_genes, latent_dim, hidden, likelihood, dropout, None if self._domain else normalization, groups,
+            normalization_of, beta, warmup, seed, **kwargs,
+        )  # fmt: skip
         self.adversary = _checks.not_negative(adversary, "adversary", "1 to 100 is usual, 0 is none")
         if self.adversary:
             *_, first, second = self._seeds(4 * len(self.hidden) + 6)  # those that the others leave
@@ -123,17 +133,31 @@ class BatchVAE(VAE):
         self.trackers["batch_cross_entropy"].update_state(missed, sample_weight=sample_weight)
         return loss + missed
 
-    def prepare(self, x):
-        super().prepare(x["x"])
+    def _prepare(self, x):
+        super()._prepare(x["x"])
 
-    def check(self, x, training=False, unseen="error"):
-        """Refuse cells that the model cannot take; ``{"x": float32 (cells, genes), "batch": one-hot}``."""
+    def _cells_spec(self):
+        n_batches = len(self._names)
+        return {
+            "x": super()._cells_spec(),
+            "batch": keras.InputSpec(shape=(None, n_batches), dtype="float32"),
+        }
+
+    def _read(self, x, fill=None):
+        if hasattr(x, "obs_names"):
+            x = {"x": x, "batch": _batch_column(x)}
         if not isinstance(x, dict) or set(x) != {"x", "batch"}:
             raise TypeError(
                 'cells must come as {"x": counts, "batch": names}: one name of a batch for each cell'
             )
-        counts = super().check(x["x"], training)
-        batch = self._codes(x["batch"], len(counts), unseen)
+        expression = super()._read(x["x"], fill)
+        check_alignment(expression, batch=x["batch"])
+        return expression._replace(matrix={"x": expression.matrix, "batch": x["batch"]})
+
+    def _check(self, x, training=False, unseen=None):
+        """Refuse cells that the model cannot take; ``{"x": float32 (cells, genes), "batch": one-hot}``."""
+        counts = super()._check(x["x"])
+        batch = self._one_hot_of(x["batch"], counts.shape[0], unseen)
         cells = batch.sum(axis=0)
         if training and (cells == 1).any():
             raise ValueError(
@@ -142,33 +166,34 @@ class BatchVAE(VAE):
             )
         return {"x": counts, "batch": batch}
 
-    def _codes(self, batch, n_cells, unseen="error"):
-        """(cells, batches): 1 at the cell's batch; equal shares for an unseen one where ``unseen`` allows it."""
-        names = np.asarray(batch).astype(str)
+    def _one_hot_of(self, batch, n_cells, unseen=None):
+        """(cells, batches): 1 at the cell's batch; equal shares for an unseen one where ``unseen`` is "average"."""
+        names = as_names(batch)
         if names.shape != (n_cells,):
             raise ValueError(
                 f"batch has shape {names.shape}, there are {n_cells} cells: pass one name a cell"
             )
-        _checks.choice(unseen, UNSEEN, "unseen")
-        found = (names[:, None] == np.array(self._names)).astype("float32")
-        strange = found.sum(axis=1) == 0
-        if strange.any() and unseen == "error":
+        member = (names[:, None] == np.array(self._names)).astype("float32")
+        unknown = member.sum(axis=1) == 0
+        if unknown.any() and unseen != "average":
+            averaged = ", or unseen='average' to treat them as the mean of the batches" if unseen else ""
             raise ValueError(
-                f"batch {str(names[strange][0])!r} was not among the model's batches {self._names} ({strange.sum()} of "
-                f"{n_cells} cells): pass obs['batch'], or unseen='average' to treat them as the mean of the batches"
+                f"batch {str(names[unknown][0])!r} was not among the model's batches {self._names} ({unknown.sum()} of "
+                f"{n_cells} cells): pass cells of these batches{averaged}"
             )
-        found[strange] = 1.0 / len(self._names)
-        return found
+        member[unknown] = 1.0 / len(self._names)
+        return member
 
-    def encode(self, x, unseen="error", batch_size=512) -> np.ndarray:
+    def encode(self, x, unseen="error", batch_size=512, *, fill=None) -> np.ndarray:
         """Posterior mean of each cell.
 
         Args:
-            x: ``{"x": counts (cells, genes), "batch": names (cells,)}``.
+            x: ``{"x": counts (cells, genes), "batch": names (cells,)}``, or an AnnData with ``obs["batch"]``.
             unseen: what to do with a batch that the model was not trained on: ``"error"``, or
                 ``"average"``, the mean of z over all batches that the model knows. Without domain
                 normalisation the encoder does not read the batch, and z is the same for every batch.
             batch_size: cells at a time.
+            fill: 0 takes genes of the model that the cells lack as 0; None refuses them.
 
         Returns:
             (cells, latent_dim) float32.
@@ -177,12 +202,13 @@ class BatchVAE(VAE):
             ValueError: for a batch that the model does not know, unless ``unseen`` allows it.
             TypeError: for an array without batches.
         """
-        x = self.check(x, unseen=unseen)
-        z, strange = self.posterior(x, batch_size)["z_mean"], x["batch"].max(axis=1) < 1
-        if self._domain and strange.any():
-            z[strange] = self._over_batches(
-                lambda batch: self.posterior({"x": x["x"][strange], "batch": batch}, batch_size)["z_mean"],
-                strange.sum(),
+        _checks.choice(unseen, UNSEEN, "unseen")
+        x = self._check(self._read(x, fill).matrix, unseen=unseen)
+        z, unknown = self._posterior(x, batch_size)["z_mean"], x["batch"].max(axis=1) < 1
+        if self._domain and unknown.any():
+            z[unknown] = self._over_batches(
+                lambda batch: self._posterior({"x": x["x"][unknown], "batch": batch}, batch_size)["z_mean"],
+                unknown.sum(),
             )
         return z
 
@@ -207,24 +233,25 @@ class BatchVAE(VAE):
             ValueError: for a batch that the model does not know, another number of latent coordinates or of
                 libraries.
         """
-        z, library = self._points(z, library)
+        points = self._points(z, library)
 
         def decoded(batch):
-            return in_batches(self._mean, z, library, batch, batch_size=batch_size)
+            return in_batches(self._mean, {**points, "batch": batch}, batch_size=batch_size)
 
         if batch is None:
             return self._over_batches(decoded, len(z))
-        return decoded(self._codes([batch] * len(z) if isinstance(batch, str) else batch, len(z)))
-
-    def _mean(self, z, library, batch):
-        return self.head.mean(self.decoder({"z": z, "library": library, "batch": batch}))
-
-    def reconstruct(self, x, batch_size=512) -> np.ndarray:
-        """Decode each cell's posterior mean at the cell's own batch and library size: (cells, genes)."""
-        z, library = self.encode(x, batch_size=batch_size), np.asarray(x["x"]).sum(axis=1)
-        return self.decode(z, x["batch"], library, batch_size)
+        return decoded(self._one_hot_of([batch] * len(z) if isinstance(batch, str) else batch, len(z)))
 
     def get_config(self):
         normalization = "domain" if self._domain else self.normalization
         own = {"batches": self.batches, "adversary": self.adversary, "normalization": normalization}
         return {**super().get_config(), **own}
+
+
+def _batch_column(adata):
+    if "batch" not in adata.obs:
+        raise ValueError(
+            f"the AnnData has no obs['batch']: pass {{'x': adata, 'batch': adata.obs[column]}}, with a column of "
+            f"{list(adata.obs.columns)}"
+        )
+    return column(adata, "batch", "batch")

@@ -1,84 +1,36 @@
-"""What every model of the course shares: a `fit` that is seeded, checked and as quick as its own step."""
+"""What every model of the course shares: Keras's methods behind one door for cells, seeded and quick."""
+
+import json
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from keras import ops
 
 from latentcells import _checks
-from latentcells._batching import n_cells
+from latentcells._batching import Shuffle, batches
+from latentcells._cells import choose, dense, n_cells
+from latentcells._streams import is_stream, with_plain_refusals
+from latentcells.models._door import Door
 
 
-def batches(arrays, batch_size, order=None) -> tf.data.Dataset:
-    """Mini-batches of arrays in memory.
-
-    The rows are gathered by one thread that leaves the cores to the training step: `tf.data`'s
-    own parallelism costs a small machine more than it brings.
-
-    Args:
-        arrays: tuple (or nest) of arrays with the same number of rows.
-        batch_size: rows a batch; the last one may be smaller.
-        order: `tf.Variable` with the number of each row, read anew at each batch; as they lie by default.
-
-    Returns:
-        a dataset of nests like ``arrays``.
-    """
-    with tf.device("CPU"):  # where tf.data runs
-        tensors = tf.nest.map_structure(tf.convert_to_tensor, arrays)
-
-    def pick(rows):
-        rows = rows if order is None else tf.gather(order, rows)
-        return tf.nest.map_structure(lambda t: tf.gather(t, rows), tensors)
-
-    options = tf.data.Options()
-    options.threading.max_intra_op_parallelism = 1
-    options.autotune.enabled = False
-    n = len(tf.nest.flatten(tensors)[0])
-    return tf.data.Dataset.range(n).batch(batch_size).map(pick).prefetch(2).with_options(options)
-
-
-def taken(x):
-    """What `fit` is to learn from: a table, or a list of cells, becomes an array; what Keras alone reads stays.
-
-    Raises:
-        TypeError: for None, a text, an AnnData.
-    """
-    if x is None or isinstance(x, str) or hasattr(x, "obs_names"):
-        raise TypeError(f"x must be (cells, genes), got {type(x).__name__}: lc.inputs(adata) gives it")
-    return np.asarray(x) if isinstance(x, list) or hasattr(x, "to_numpy") else x
-
-
-class Shuffle(keras.callbacks.Callback):
-    """A new order of the cells at each epoch, by the seed and the epoch's number alone.
-
-    `tf.data`'s own shuffle also heeds TensorFlow's global seed, and costs each epoch a longer start.
-
-    Args:
-        n: cells.
-        seed: whole number.
-    """
-
-    def __init__(self, n, seed):
-        super().__init__()
-        self.n, self.seed = n, seed
-        with tf.device("CPU"):
-            self.order = tf.Variable(tf.range(n, dtype="int64"))
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.order.assign(np.random.default_rng([self.seed, epoch]).permutation(self.n))
-
-
-class CellModel(keras.Model):
+class CellModel(Door, keras.Model):
     """A `keras.Model` whose rows are cells.
 
-    A model that cannot learn from one cell says why in ``lone_cell``: the reason, and another mend than a
-    larger batch.
+    Every method that takes cells takes them in any form, and checks them: AnnData (the layer that the model needs, or
+    ``X``), array, pandas table, list of rows, scipy sparse matrix of any kind, `tf.data.Dataset` (as
+    `latentcells.datasets.stream` gives it), `keras.utils.PyDataset`, or an iterator over mini-batches. Sparse cells
+    are made dense a mini-batch at a time. Genes that come with names (``var_names``, a table's columns) are remembered
+    by `fit`, saved with the model, and matched by name from then on.
 
     Args:
         n_genes: genes a cell; input with another number is refused.
         seed: whole number; of the weights, of the noise and of the order of the cells in `fit`.
 
     Attributes:
+        lone_cell: for a model that cannot learn from one cell: the reason, and another remedy than a larger
+            mini-batch; None for others.
         compares_cells: whether held-out cells need company, too.
     """
 
@@ -91,23 +43,23 @@ class CellModel(keras.Model):
         self.seed = _checks.at_least(seed, 0, "seed")
         self.lone_cell = None
 
-    def check(self, x, training=False):
-        """Refuse cells that the model cannot take (ValueError, one line); (cells, genes) float32."""
-        x = np.asarray(x)
-        if x.ndim != 2 or not len(x):
-            raise ValueError(f"x must be (cells, genes), got shape {x.shape}: lc.inputs(adata) gives it")
-        _checks.same_genes(x.shape[1], self.n_genes, "x")
-        _checks.finite(x, "x")
-        return x.astype("float32", copy=False)
+    @property
+    def built(self):
+        """True: the networks are built with the model."""
+        return True
 
-    def prepare(self, x):
-        """What a model takes over from its training cells, (cells, genes), before the first step."""
+    @built.setter
+    def built(self, value):
+        pass  # Keras says what is known already
+
+    def build(self, input_shape=None):
+        """Nothing to do: the networks are built with the model."""
 
     def compile(self, optimizer="adam", steps_per_execution=None, **kwargs):
         """Keras's `compile`; eight training steps a Python call by default, one on PyTorch, which takes no more.
 
         On two cores the Python between the steps costs a quarter of a small model's time. Callbacks'
-        batch methods are called every ``steps_per_execution`` batches, their epoch methods as always.
+        batch methods are called every ``steps_per_execution`` mini-batches, their epoch methods as always.
         """
         if steps_per_execution is None:
             steps_per_execution = 1 if keras.backend.backend() == "torch" else 8
@@ -118,118 +70,205 @@ class CellModel(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
-    def fit(self, x=None, y=None, batch_size=None, epochs=1, *, shuffle=True, sample_weight=None, **kwargs):
-        """Keras's `fit`; arrays are checked, and shuffled by the model's own seed.
+    def fit(
+        self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_split=0.0,
+        validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0,
+        steps_per_epoch=None, validation_steps=None, validation_batch_size=None, validation_freq=1,
+    ):  # fmt: skip
+        """Keras's `fit`; the cells are checked, and shuffled by the model's own seed.
 
         Args:
-            x: (cells, genes) array or table, or a dictionary of arrays where the model says so; anything
-                else that Keras takes (`tf.data`, `PyDataset`, sparse …) is passed on as it is.
-            y: target, where the model has one.
-            batch_size: cells a step; 128 by default for an array.
+            x: the cells, in any form; a dictionary where the model says so.
+            y: target, where the model has one; beside an AnnData possibly the name of a column of ``obs``.
+            batch_size: cells a step, 128 by default; a stream has its own.
             epochs: passes over the cells.
+            validation_split: the share of the cells, the last ones as they lie, that is held out, in [0, 1).
+            validation_data: held-out cells, ``x``, ``(x, y)`` or ``(x, y, sample_weight)``, or a stream;
+                ``validation_split`` is ignored beside it, as in Keras.
             shuffle: draw a new order of the cells at each epoch.
-            sample_weight: (cells,), the weight of each cell's loss.
-            kwargs: as in `keras.Model.fit`; ``validation_data`` may be an array of cells.
+            class_weight: for `CellAnnotator` alone, the others have no classes.
+            sample_weight: (cells,), the weight of each cell's loss, 0 or more.
+            validation_batch_size: ``batch_size`` by default.
+            verbose, callbacks, initial_epoch, steps_per_epoch, validation_steps, validation_freq: as in Keras.
 
         Returns:
             keras.callbacks.History.
 
         Raises:
-            ValueError: for data that the model is not meant for, with the mend.
-            TypeError: for no cells at all, a name, or an AnnData.
+            ValueError: for data that the model is not meant for, with the remedy.
+            TypeError: for what holds no cells.
         """
-        x = taken(x)
-        self.built = True  # as its networks are; a callback that restores weights asks
-        optimizer = getattr(self, "optimizer", None)  # Keras says what to do where `compile` was not called
-        if optimizer is not None and not optimizer.built:
-            optimizer.build(self.trainable_variables)  # else TensorFlow traces the first step twice
-        held_out = kwargs.get("validation_data")
-        held_out = held_out if isinstance(held_out, tuple) else (held_out,)
-        if isinstance(held_out[0], (np.ndarray, dict)):
-            kwargs["validation_data"] = (self.check(held_out[0]), *held_out[1:])
-        if not isinstance(x, (np.ndarray, dict)):
-            shuffle = shuffle and not isinstance(x, tf.data.Dataset)  # Keras warns that it cannot
-            return super().fit(
-                x, y, batch_size, epochs, shuffle=shuffle, sample_weight=sample_weight, **kwargs
-            )
+        if class_weight is not None:
+            raise ValueError("class_weight needs a model with classes: pass sample_weight, one weight a cell")
+        self._build_optimizer()
         batch_size = _checks.at_least(128 if batch_size is None else batch_size, 1, "batch_size")
-        data = _pack(self.check(x, training=True), y, sample_weight)
-        if share := kwargs.pop("validation_split", 0.0):
-            cut = int(n_cells(data) * (1 - share))
-            kwargs["validation_data"] = _cells(data, slice(cut, None))
-            data = _cells(data, slice(cut))
-        n = n_cells(data)
-        self._check_batches(n, batch_size)
-        kwargs.setdefault("validation_batch_size", batch_size)
-        held_out = kwargs.get("validation_data")
-        if self.compares_cells and isinstance(held_out, tuple) and isinstance(held_out[0], np.ndarray):
-            self._check_batches(len(held_out[0]), kwargs["validation_batch_size"], "validation_")
-        # neither held-out cells nor cells of weight 0
-        self.prepare(data[0] if sample_weight is None else _cells(data[0], np.asarray(data[2]) > 0))
-        shuffler = None
-        if shuffle:
-            shuffler = self._shuffler(data[0], epochs)
-            kwargs["callbacks"] = [*keras.tree.flatten(kwargs.get("callbacks") or []), shuffler]
-        return super().fit(self._dataset(data, batch_size, shuffler), epochs=epochs, shuffle=False, **kwargs)
+        share = _checks.share(validation_split, "validation_split", zero=True)
+        held_out, shuffler = None, None
+        if validation_data is not None:
+            held_out, share = self._held_out(validation_data, validation_batch_size or batch_size), 0.0
+        if is_stream(x):
+            data = self._prepare_stream(x, y, sample_weight, share)
+        else:
+            cells = self._take_all(x, y, sample_weight, training=True)
+            if share:
+                cells, last = _cut(cells, share)
+                held_out = batches(last, validation_batch_size or batch_size)
+            self._check_batches(n_cells(cells), batch_size)
+            self._prepare_from(cells)
+            shuffler = self._shuffler(cells[0], epochs) if shuffle else None
+            data = self._dataset(cells, batch_size, shuffler)
+        fit, extra = super().fit, [] if shuffler is None else [shuffler]
+        return with_plain_refusals(
+            lambda: fit(
+                data, epochs=epochs, verbose=verbose, callbacks=[*keras.tree.flatten(callbacks or []), *extra],
+                shuffle=shuffle and isinstance(x, keras.utils.PyDataset),  # Keras cannot shuffle the others
+                validation_data=held_out, initial_epoch=initial_epoch, steps_per_epoch=steps_per_epoch,
+                validation_steps=validation_steps, validation_freq=validation_freq,
+            )
+        )  # fmt: skip
 
-    def _mean_loss(self, loss, sample_weight=None):
-        """The loss of a training step: the (weighted) mean over cells, and what the layers add.
+    def evaluate(
+        self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, steps=None, callbacks=None,
+        return_dict=False, *, fill=None, **kwargs,
+    ):  # fmt: skip
+        """Keras's `evaluate` of cells in any form; ``fill=0`` takes genes that they lack as 0."""
+        evaluate = super().evaluate
+        if "_use_cached_eval_dataset" in kwargs:  # by Keras, within `fit`: the cells are checked
+            return evaluate(x, steps=steps, callbacks=callbacks, return_dict=return_dict, **kwargs)
+        data = self._feed(x, y, sample_weight, batch_size, fill)
+        return with_plain_refusals(
+            lambda: evaluate(data, verbose=verbose, steps=steps, callbacks=callbacks, return_dict=return_dict)
+        )
 
-        Where several replicas take the step, their gradients are added up: each takes its share of the loss.
-        """
-        weighted = loss if sample_weight is None else loss * ops.cast(sample_weight, loss.dtype)
-        return (ops.mean(weighted) + sum(self.losses)) / tf.distribute.get_strategy().num_replicas_in_sync
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, *, fill=None):
+        """Keras's `predict` of cells in any form, each output with a row a cell; ``fill`` as in `evaluate`."""
+        data, predict = self._feed_cells(x, batch_size, fill), super().predict
+        return with_plain_refusals(lambda: predict(data, verbose=verbose, steps=steps, callbacks=callbacks))
+
+    def predict_step(self, *args):
+        """Keras's step; a parameter that all cells share gets a row for each of them."""
+        result, n = super().predict_step(*args), ops.shape(keras.tree.flatten(args[-1])[0])[0]
+        if keras.backend.backend() == "jax":
+            outputs, state = result
+            return _row_a_cell(outputs, n), state
+        return _row_a_cell(result, n)
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+        """Keras's `train_on_batch` of a mini-batch in any form."""
+        if class_weight is not None:
+            raise ValueError("class_weight is for fit: pass sample_weight, one weight a cell")
+        self._build_optimizer()
+        data = dense(self._take_all(x, y, sample_weight, training=True))
+        self._check_batches(n_cells(data), n_cells(data))
+        self._prepare_from(data)
+        return super().train_on_batch(*data, return_dict=return_dict)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """Keras's `test_on_batch` of a mini-batch in any form."""
+        return super().test_on_batch(*dense(self._take_all(x, y, sample_weight)), return_dict=return_dict)
+
+    def predict_on_batch(self, x):
+        """Keras's `predict_on_batch` of a mini-batch in any form."""
+        return super().predict_on_batch(dense(self._take(x).matrix))
+
+    def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
+        """Keras's `export`; the signature is the model's own by default: float32, any number of cells."""
+        signature = [self._cells_spec()] if input_signature is None else input_signature
+        super().export(filepath, format=format, verbose=verbose, input_signature=signature, **kwargs)
+
+    def _cells_spec(self):
+        return keras.InputSpec(shape=(None, self.n_genes), dtype="float32")
 
     def save_own_variables(self, store):
-        """The model's own weights, and how far its noise has come: training goes on with the next draws."""
+        """The model's own weights, the names of its genes, and how far its noise has come."""
         super().save_own_variables(store)
         for i, state in enumerate(self._noise()):
             store[f"noise {i}"] = state
+        if self._genes is not None:
+            store["genes"] = np.frombuffer(json.dumps(self.genes).encode(), np.uint8)
 
     def load_own_variables(self, store):
-        """What `save_own_variables` saved; a file of before it knew the noise leaves that at its start."""
-        names = list(store.keys())
-        stored = {name: store[name] for name in names}
-        noise = {name: stored.pop(name) for name in names if name.startswith("noise")}
+        """What `save_own_variables` saved; a file from before it knew noise or genes leaves them as they are."""
+        stored = {name: store[name] for name in list(store.keys())}
+        noise = {name: stored.pop(name) for name in list(stored) if name.startswith("noise")}
+        genes = stored.pop("genes", None)
         super().load_own_variables(stored)
         for i, state in enumerate(self._noise()):
             if f"noise {i}" in noise:
                 state.assign(noise[f"noise {i}"])
+        if genes is not None:
+            self._genes = pd.Index(json.loads(np.asarray(genes, np.uint8).tobytes()))
 
     def _noise(self):
         """The state of each generator of random numbers in the model, in order."""
         return [variable for variable in self.variables if variable.name == "seed_generator_state"]
 
-    def build(self, input_shape=None):
-        """Nothing to do: the networks are built with the model."""
+    def _build_optimizer(self):
+        optimizer = getattr(self, "optimizer", None)  # Keras says what to do where `compile` was not called
+        if optimizer is not None and not optimizer.built:
+            optimizer.build(self.trainable_variables)  # else TensorFlow traces the first step twice
+
+    def _mean_loss(self, loss, sample_weight=None):
+        """The loss of a training step: the (weighted) mean over cells.
+
+        Where several replicas take the step, their gradients are added up: each takes its share of the loss.
+        """
+        weighted = loss if sample_weight is None else loss * ops.cast(sample_weight, loss.dtype)
+        return ops.mean(weighted) / tf.distribute.get_strategy().num_replicas_in_sync
+
+    def _prepare_stream(self, x, y, sample_weight, share):
+        """A checked stream; its first mini-batches prepare the model."""
+        if share:
+            raise ValueError(f"validation_split={share} needs cells in memory: pass validation_data")
+        data, first = self._check_stream(x, y, sample_weight)
+        if first:
+            self._prepare_from(keras.tree.map_structure(lambda *parts: np.concatenate(parts), *first))
+        return data
+
+    def _prepare_from(self, data):
+        """Neither held-out cells nor cells of weight 0 prepare a model."""
+        self._prepare(choose(data[0], data[2] > 0) if len(data) > 2 else data[0])
+
+    def _prepare(self, x):
+        """Take over what the model needs of its training cells, (cells, genes), dense or CSR, before the first step."""
+
+    def _held_out(self, data, batch_size):
+        x, y, weight = (*(data if isinstance(data, tuple) else (data,)), None, None)[:3]
+        return self._feed(x, y, weight, batch_size)
 
     def _shuffler(self, x, epochs):
         """The callback that orders the training cells anew."""
         return Shuffle(n_cells(x), self.seed)
 
     def _dataset(self, data, batch_size, shuffler):
-        """The batches of a training; ``shuffler`` is None where the cells keep their order."""
+        """The mini-batches of a training; ``shuffler`` is None where the cells keep their order."""
         return batches(data, batch_size, None if shuffler is None else shuffler.order)
 
-    def _check_batches(self, n, batch_size, of=""):
+    def _check_held_out(self, n, batch_size):
+        if self.compares_cells:
+            self._check_batches(n, batch_size, "validation_")
+
+    def _check_batches(self, n, batch_size, prefix=""):
         """Some models cannot take a step on one cell, not even the last one, and some not even a held-out one."""
         if self.lone_cell and (n % batch_size or min(n, batch_size)) == 1:
             reason, otherwise = self.lone_cell
             size = next((size for size in range(batch_size + 1, n + 1) if n % size != 1), None)
-            mend = f"take {of}batch_size={size}" if size else "take more cells"
+            remedy = f"take {prefix}batch_size={size}" if size else "take more cells"
             raise ValueError(
-                f"{of}batch_size={batch_size} leaves a {'held-out' if of else 'training'} batch of 1 of the {n} cells, "
-                f"which {reason}: {mend}{otherwise}"
+                f"{prefix}batch_size={batch_size} leaves a {'held-out' if prefix else 'training'} batch of 1 of the "
+                f"{n} cells, which {reason}: {remedy}{otherwise}"
             )
 
 
-def _pack(x, y, sample_weight):
-    """Keras's tuple; a weight needs a target beside it, and a model without one ignores it."""
-    if sample_weight is None:
-        return (x,) if y is None else (x, y)
-    return x, np.zeros(n_cells(x), "float32") if y is None else y, sample_weight
+def _cut(data, share):
+    """All cells but the last, and the last ones: a share of them."""
+    n = int(n_cells(data) * (1 - share))
+    return choose(data, slice(n)), choose(data, slice(n, None))
 
 
-def _cells(arrays, chosen):
-    """The chosen cells of each array of a nest."""
-    return keras.tree.map_structure(lambda a: np.asarray(a)[chosen], arrays)
+def _row_a_cell(outputs, n):
+    """The outputs of a call with what is the same for all cells repeated for each."""
+    return keras.tree.map_structure(
+        lambda values: ops.broadcast_to(values, (n, *values.shape)) if len(values.shape) == 1 else values,
+        outputs,
+    )

@@ -83,7 +83,7 @@ class ContrastiveEncoder(EmbeddingModel):
         tensor = ops.relu(self._dense(z, self.projection, seeds, name="hidden"))
         return keras.Model(z, self._dense(tensor, self.projection, seeds, name="projected"), name="projector")
 
-    def view(self, x):
+    def _view(self, x):
         """Another view of each cell, counts (cells, genes)."""
         for layer in self.augmentations:
             x = layer(x, training=True)
@@ -91,7 +91,7 @@ class ContrastiveEncoder(EmbeddingModel):
 
     def call(self, x, training=False):
         """z of two views of each cell, and their projections: ``z_a``, ``z_b``, ``projected_a``, ``projected_b``."""
-        return self._two_views(self.view(x), self.view(x), training)
+        return self._two_views(self._view(x), self._view(x), training)
 
     def _two_views(self, a, b, training):
         z = self.encoder(ops.concatenate([a, b]), training=training)
@@ -104,9 +104,9 @@ class ContrastiveEncoder(EmbeddingModel):
         """The objective of the two projections: the mean over cells, or one number for the batch."""
         for name, value in embedding_spread(y_pred["z_a"]).items():
             self.trackers[name].update_state(value)
-        return self._mean_loss(self.compare(y_pred["projected_a"], y_pred["projected_b"]), sample_weight)
+        return self._mean_loss(self._compare(y_pred["projected_a"], y_pred["projected_b"]), sample_weight)
 
-    def compare(self, a, b):
+    def _compare(self, a, b):
         """The objective of two projections (cells, projection) of the same cells."""
         if self.objective == "info_nce":
             return info_nce(a, b, self.temperature)

@@ -98,25 +98,28 @@ class EmbeddingModel(CellModel):
         tensor = self._hidden(inputs["z"], reversed(self.hidden), seeds)
         return keras.Model(inputs, self.head(tensor, inputs["library"]), name="decoder")
 
-    def check(self, x, training=False):
-        x = super().check(x)
-        self.reads.check(x, training)
-        return x
+    @property
+    def _layer(self):
+        return "counts" if issubclass(self.reads, NegativeBinomial) else None
 
-    def encode(self, x, batch_size=512) -> np.ndarray:
+    def _check_values(self, x):
+        self.reads.check(x)
+
+    def encode(self, x, batch_size=512, *, fill=None) -> np.ndarray:
         """z of each cell.
 
         Args:
-            x: (cells, genes), counts.
+            x: (cells, genes), counts, in any form.
             batch_size: cells at a time.
+            fill: 0 takes genes of the model that the cells lack as 0; None refuses them.
 
         Returns:
             (cells, latent_dim) float32.
 
         Raises:
-            ValueError: for another number of genes, or data that are no counts.
+            ValueError: for another number of genes, missing ones, or data that are no counts.
         """
-        return in_batches(self.encoder, self.check(x), batch_size=batch_size)
+        return in_batches(self.encoder, self._take(x, fill=fill).matrix, batch_size=batch_size)
 
     def get_config(self):
         keys = "n_genes", "latent_dim", "hidden", "dropout", "normalization", "groups", "seed"

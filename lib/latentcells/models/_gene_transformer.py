@@ -6,11 +6,14 @@ import psutil
 from keras import ops
 
 from latentcells import _checks, likelihoods
+from latentcells._arrays import column
 from latentcells._batching import in_batches
 from latentcells._seeds import derived
+from latentcells._streams import is_stream
 from latentcells.layers import GeneMasking
 from latentcells.layers.tokens import _expression_embedding, _gene_tokens, _token_pooling
-from latentcells.models._cell_model import CellModel, taken
+from latentcells.models._cell_model import CellModel
+from latentcells.models._door import as_names
 from latentcells.models._embedding_model import log_share
 from latentcells.models._gene_trunk import trunk
 from latentcells.objectives import masked_reconstruction
@@ -71,6 +74,8 @@ class GeneTransformer(CellModel):
         >>> model.encode(counts).shape, model.predict_labels(counts)["probability"].shape
         ((64, 8), (64, 2))
     """
+
+    _layer = "counts"
 
     def __init__(
         self, n_genes, labels=None, tokens="rank", n_tokens=None, sets=None, dim=64, n_heads=4, depth=2,
@@ -142,7 +147,7 @@ class GeneTransformer(CellModel):
             loss = -ops.sum(((1.0 - share) * target + share / len(self.labels)) * log_probability, axis=-1)
         return self._mean_loss(loss, sample_weight)
 
-    def prepare(self, x):
+    def _prepare(self, x):
         if self.started.value:
             return
         if self.tokens != "sets":
@@ -170,18 +175,16 @@ class GeneTransformer(CellModel):
         # a copy: JAX deletes an array that two models share when the first of them takes a step
         self.started.assign(ops.convert_to_numpy(pretrained.started))
 
-    def check(self, x, training=False):
-        x = super().check(x)
+    def _check_values(self, x):
         # without labels every gene is predicted; with them some may be those that a study lacks
-        likelihoods.NegativeBinomial.check(x, training and self.labels is None)
+        likelihoods.NegativeBinomial.check(x)
         tokens = self.trunk.get_layer("tokens")
-        usable = np.isfinite(tokens.mean) if self.tokens == "rank" else slice(None)
-        empty = np.flatnonzero(~(x[:, usable] > 0).any(axis=1))
+        usable = np.flatnonzero(np.isfinite(tokens.mean)) if self.tokens == "rank" else slice(None)
+        empty = np.flatnonzero(np.asarray(x[:, usable].sum(axis=1)).ravel() == 0)
         if len(empty):
             raise ValueError(
                 f"{len(empty)} cells have no gene that can be a token (the first has index {empty[0]}): drop them"
             )
-        return x
 
     def codes(self, y) -> np.ndarray:
         """The number of each name among ``labels``, (cells,).
@@ -198,43 +201,44 @@ class GeneTransformer(CellModel):
         return np.array([number[str(name)] for name in y], "int32")
 
     def fit(
-        self, x=None, y=None, batch_size=None, epochs=1, *, sample_weight=None, class_weight=None, **kwargs
-    ):
+        self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_split=0.0,
+        validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0,
+        steps_per_epoch=None, validation_steps=None, validation_batch_size=None, validation_freq=1,
+    ):  # fmt: skip
         """`CellModel.fit` with the cells' labels.
 
         Args:
-            x: (cells, genes), counts.
-            y: (cells,), the names of their types; None without labels.
-            batch_size, epochs, sample_weight, kwargs: as in `CellModel.fit`.
+            x: (cells, genes), counts, in any form.
+            y: (cells,), the names of their types, or beside an AnnData a column of ``obs``; None without labels.
             class_weight: ``"balanced"`` gives each type the same weight in all, whatever its number of cells; or
-                a dictionary from a name to the weight of its cells.
+                a dictionary from a name to the weight of its cells. It multiplies ``sample_weight``.
+            batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle, sample_weight,
+                initial_epoch, steps_per_epoch, validation_steps, validation_batch_size, validation_freq: as in
+                `CellModel.fit`.
 
         Raises:
             ValueError: for labels that are missing, unknown or superfluous, and as `CellModel.fit`.
         """
-        x, names = taken(x), y
-        if isinstance(x, np.ndarray):
-            y = self._target(x, names)
         if class_weight is not None:
-            if self.labels is None or not isinstance(x, np.ndarray):
-                raise ValueError("class_weight needs labels and an array of cells: pass sample_weight")
-            weight = self._class_weight([str(name) for name in names], class_weight)
-            sample_weight = weight if sample_weight is None else weight * sample_weight
-        held_out = kwargs.get("validation_data")
-        held_out = held_out if isinstance(held_out, tuple) else (held_out,)
-        if self.labels is not None and isinstance(held_out[0], np.ndarray):
-            y_held_out, *rest = held_out[1:] or [None]
-            kwargs["validation_data"] = held_out[0], self._target(held_out[0], y_held_out), *rest
-        return super().fit(x, y, batch_size, epochs, sample_weight=sample_weight, **kwargs)
+            if self.labels is None or y is None or is_stream(x):
+                raise ValueError("class_weight needs cells in memory and their labels: pass sample_weight")
+            names = as_names(column(x, y, "y") if isinstance(y, str) else y).tolist()
+            weight = self._class_weight(names, class_weight)
+            sample_weight = weight if sample_weight is None else weight * np.asarray(sample_weight)
+        return super().fit(
+            x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle, None,
+            sample_weight, initial_epoch, steps_per_epoch, validation_steps, validation_batch_size,
+            validation_freq,
+        )  # fmt: skip
 
-    def _target(self, x, y):
+    def _check_target(self, y, n):
         """The number of each cell's name, (cells,), or None without labels."""
         if (y is None) != (self.labels is None):
             which, how = ("missing", "with") if y is None else ("given", "without")
             raise ValueError(f"y is {which}, but the model has labels={self.labels}: fit it {how} y")
-        if y is not None and len(y) != len(x):
-            raise ValueError(f"y has {len(y)} labels for {len(x)} cells: pass one a cell")
-        return y if y is None else self.codes(y)
+        if y is not None and len(y) != n:
+            raise ValueError(f"y has {len(y)} labels for {n} cells: pass one a cell")
+        return y if y is None else self.codes(as_names(y))
 
     def _class_weight(self, names, class_weight):
         """The weight of each cell, (cells,)."""
@@ -250,9 +254,10 @@ class GeneTransformer(CellModel):
             )
         return np.array([class_weight[name] for name in names], "float32")
 
-    def encode(self, x, batch_size=256) -> np.ndarray:
+    def encode(self, x, batch_size=256, *, fill=None) -> np.ndarray:
         """z of each cell, (cells, dim) float32, of (cells, genes) counts."""
-        return in_batches(self.trunk, self.check(x), batch_size=self._at_a_time(batch_size))
+        x = self._take(x, fill=fill).matrix
+        return in_batches(self.trunk, x, batch_size=self._at_a_time(batch_size))
 
     def logits(self, x):
         """The logits (cells, labels) of counts (cells, genes), tensors."""
@@ -266,7 +271,7 @@ class GeneTransformer(CellModel):
         trunk = keras.Model(self.trunk.get_layer("tokens").input, self.trunk.output)
         return lambda x: self.head(trunk(x))
 
-    def predict_labels(self, x, threshold=0.0, batch_size=256) -> dict:
+    def predict_labels(self, x, threshold=0.0, batch_size=256, *, fill=None) -> dict:
         """Name the cells.
 
         Args:
@@ -287,7 +292,7 @@ class GeneTransformer(CellModel):
             )
         probability = in_batches(
             lambda x: ops.softmax(self.logits(x), axis=-1),
-            self.check(x),
+            self._take(x, fill=fill).matrix,
             batch_size=self._at_a_time(batch_size),
         )
         label = np.array(self.labels, object)[probability.argmax(axis=1)]
@@ -348,7 +353,7 @@ class GeneTransformer(CellModel):
             MemoryError: where the maps need more memory than is free.
         """
         x = self._check_attention(x)
-        cells, free = len(x), psutil.virtual_memory().available
+        cells, free = x.shape[0], psutil.virtual_memory().available
         needed = 4 * cells * self.depth * self.n_heads * self._places**2
         if 3 * needed > free:  # the maps of the blocks, and their stack
             raise MemoryError(
@@ -363,7 +368,7 @@ class GeneTransformer(CellModel):
             raise ValueError(
                 "depth=0 leaves no block, and no attention: build the model with depth=1 or more"
             )
-        return self.check(x)
+        return self._take(x).matrix
 
     def get_config(self):
         keys = *TRUNK, *BLOCKS, "labels", "rate", "label_smoothing", "seed"

@@ -75,18 +75,19 @@ class MaskedAutoencoder(EmbeddingModel):
         loss = -self.head.log_prob(ops.cast(x, "float32"), y_pred)
         return self._mean_loss(masked_reconstruction(loss, y_pred["mask"]), sample_weight)
 
-    def prepare(self, x):
+    def _prepare(self, x):
         if not self.started.value:
             self.head.start_at(x)
             self.started.assign(1.0)
 
-    def predict_hidden(self, x, seed=0, batch_size=512) -> dict:
+    def predict_hidden(self, x, seed=0, batch_size=512, *, fill=None) -> dict:
         """Hide a share of the values once and predict them.
 
         Args:
-            x: (cells, genes), counts.
+            x: (cells, genes), counts, in any form.
             seed: of the mask; the same seed hides the same values.
             batch_size: cells at a time.
+            fill: 0 takes genes of the model that the cells lack as 0; None refuses them.
 
         Returns:
             ``mask``, 1 where a value was hidden, ``mean``, the expected count, and ``log_prob``, the count's
@@ -95,7 +96,7 @@ class MaskedAutoencoder(EmbeddingModel):
         Raises:
             ValueError: for another number of genes, or data that are no counts.
         """
-        x = self.check(x)
+        x = self._take(x, fill=fill).matrix
         rng = np.random.default_rng(_checks.at_least(seed, 0, "seed"))
         mask = (rng.random(x.shape) < self.rate).astype("float32")
 

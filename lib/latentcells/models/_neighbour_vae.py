@@ -6,8 +6,10 @@ import tensorflow as tf
 from keras import ops
 
 from latentcells import _checks
+from latentcells._batching import Shuffle, batches
+from latentcells._cells import dense, n_cells
+from latentcells._streams import is_stream
 from latentcells.models._batch_vae import BatchVAE
-from latentcells.models._cell_model import Shuffle, batches
 from latentcells.preprocess._mutual_neighbours import mutual_neighbours, nearest, shared_space, walk
 
 FIRST = 0.5  # the share of the epochs in which neighbours come from the data; then they come from z
@@ -24,8 +26,8 @@ class NeighbourVAE(BatchVAE):
     shares with its neighbours helps, its own noise and its batch do not: z learns what is left. No label is
     seen. In the first half of the epochs t(i) is, with probability ``partner_rate``, a mutual nearest
     neighbour in another batch (`latentcells.preprocess.mutual_neighbours`), else the cell itself. In the
-    second half neighbours are looked for in z, whatever their batch, and t(i) is where a walk of ``steps``
-    steps from neighbour to neighbour ends: the longer, the coarser the groups that z keeps.
+    second half neighbours are looked for in z, whatever their batch, and t(i) is where a walk of
+    ``walk_length`` steps from neighbour to neighbour ends: the longer, the coarser the groups that z keeps.
 
     Args:
         n_genes: G, genes of a cell.
@@ -35,12 +37,12 @@ class NeighbourVAE(BatchVAE):
         partner_rate: in (0, 1).
         n_mutual: mutual nearest neighbours are looked for among so many in each other batch.
         n_neighbors: of each cell in z.
-        steps: of a walk.
-        kwargs: as for `BatchVAE`.
+        walk_length: steps of a walk.
+        normalization, hidden, likelihood, dropout, groups, normalization_of, beta, warmup, seed: as for `BatchVAE`.
 
     Raises:
         ValueError: as `BatchVAE`; in `fit` for ``shuffle=False``.
-        TypeError: in `fit` for data that are not arrays, among which no neighbour can be looked for.
+        TypeError: in `fit` for a stream, among whose cells no neighbour can be looked for.
 
     Example:
         >>> import numpy as np, latentcells as lc
@@ -54,14 +56,18 @@ class NeighbourVAE(BatchVAE):
     """
 
     def __init__(
-        self, n_genes, batches, latent_dim=10, adversary=10.0, partner_rate=0.5, n_mutual=5, n_neighbors=10, steps=12,
-        **kwargs,
+        self, n_genes, batches, latent_dim=10, adversary=10.0, partner_rate=0.5, n_mutual=5, n_neighbors=10,
+        walk_length=12, normalization="layer", hidden=(256,), likelihood="negative_binomial", dropout=0.0,
+        groups=None, normalization_of="hidden", beta=1.0, warmup=0, seed=0, **kwargs,
     ):  # fmt: skip
-        super().__init__(n_genes, batches, latent_dim, adversary, **kwargs)
+        super().__init__(
+            n_genes, batches, latent_dim, adversary, normalization, hidden, likelihood, dropout, groups,
+            normalization_of, beta, warmup, seed, **kwargs,
+        )  # fmt: skip
         self.partner_rate = _checks.share(partner_rate, "partner_rate")
         self.n_mutual = _checks.at_least(n_mutual, 1, "n_mutual")
         self.n_neighbors = _checks.at_least(n_neighbors, 2, "n_neighbors")
-        self.steps_of_walk = _checks.at_least(steps, 1, "steps")
+        self.walk_length = _checks.at_least(walk_length, 1, "walk_length")
 
     def _target(self, x):
         return ops.convert_to_tensor(x["target"], dtype="float32") if "target" in x else super()._target(x)
@@ -70,22 +76,26 @@ class NeighbourVAE(BatchVAE):
         found = super()._decoder_input(x, z)
         return {**found, "batch": ops.cast(x["target_batch"], "float32")} if "target" in x else found
 
-    def fit(self, x=None, y=None, batch_size=None, epochs=1, *, shuffle=True, **kwargs):
-        if not isinstance(x, dict):
-            raise TypeError(
-                'x must be {"x": counts, "batch": names}, arrays: neighbours are looked for among them'
-            )
+    def fit(
+        self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_split=0.0,
+        validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0,
+        steps_per_epoch=None, validation_steps=None, validation_batch_size=None, validation_freq=1,
+    ):  # fmt: skip
+        """`CellModel.fit` of cells in memory, among which neighbours can be looked for."""
+        if is_stream(x):
+            raise TypeError(f"x is a {type(x).__name__}: neighbours are looked for among cells in memory")
         if not shuffle:
             raise ValueError("got shuffle=False: the neighbours are drawn with the order, leave it True")
-        return super().fit(x, y, batch_size, epochs, **kwargs)
+        return super().fit(
+            x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
+            class_weight, sample_weight, initial_epoch, steps_per_epoch, validation_steps,
+            validation_batch_size, validation_freq,
+        )  # fmt: skip
 
     def _shuffler(self, x, epochs):
-        return Targets(
-            x,
-            self.seed,
-            epochs,
-            mutual_neighbours(shared_space(x["x"]), x["batch"].argmax(axis=1), self.n_mutual),
-        )
+        space = shared_space(dense(x["x"]))
+        partners = mutual_neighbours(space, x["batch"].argmax(axis=1), self.n_mutual)
+        return Targets(x, self.seed, epochs, partners)
 
     def _dataset(self, data, batch_size, shuffler):
         cells, targets = (
@@ -100,9 +110,15 @@ class NeighbourVAE(BatchVAE):
         return tf.data.Dataset.zip(cells, targets).map(with_target)
 
     def get_config(self):
-        keys = "partner_rate", "n_mutual", "n_neighbors"
-        own = {key: getattr(self, key) for key in keys} | {"steps": self.steps_of_walk}
-        return {**super().get_config(), **own}
+        keys = "partner_rate", "n_mutual", "n_neighbors", "walk_length"
+        return {**super().get_config(), **{key: getattr(self, key) for key in keys}}
+
+    @classmethod
+    def from_config(cls, config):
+        if "steps" in config:  # what files of version 0.1 call the length of a walk
+            config = {**config, "walk_length": config["steps"]}
+            del config["steps"]
+        return cls(**config)
 
 
 class Targets(Shuffle):
@@ -116,7 +132,7 @@ class Targets(Shuffle):
     """
 
     def __init__(self, x, seed, epochs, partners):
-        super().__init__(len(x["x"]), seed)
+        super().__init__(n_cells(x), seed)
         self.x, self.partners, self.first = x, partners, int(np.ceil(FIRST * epochs))
         self.near = None
         with tf.device("CPU"):
@@ -137,5 +153,5 @@ class Targets(Shuffle):
 
     def _walk(self, rng):
         if self.near is None:
-            self.near = nearest(self.model.posterior(self.x)["z_mean"], self.model.n_neighbors)
-        return walk(self.near, np.arange(self.n), self.model.steps_of_walk, rng)
+            self.near = nearest(self.model._posterior(self.x)["z_mean"], self.model.n_neighbors)
+        return walk(self.near, np.arange(self.n), self.model.walk_length, rng)

@@ -81,7 +81,7 @@ class VAE(EmbeddingModel):
         self.sampling = Sampling(seed=next(seeds), dtype="float32")
         self.encoder = self._encoder(seeds)
         self.decoder = self._decoder(seeds)
-        self.steps = self.add_weight(
+        self._trained_steps = self.add_weight(
             shape=(), initializer="zeros", trainable=False, aggregation="only_first_replica", name="steps"
         )
         self.trackers = {name: keras.metrics.Mean(name) for name in ("reconstruction", "kl")}
@@ -135,31 +135,32 @@ class VAE(EmbeddingModel):
     def _kl_weight(self, training):
         if not training:
             return self.beta
-        self.steps.assign_add(1.0)
-        return self.beta * ops.minimum(1.0, self.steps / max(self.warmup, 1))
+        self._trained_steps.assign_add(1.0)
+        return self.beta * ops.minimum(1.0, self._trained_steps / max(self.warmup, 1))
 
-    def prepare(self, x):
-        if not self.steps.value:
+    def _prepare(self, x):
+        if not self._trained_steps.value:
             self.head.start_at(x)
 
-    def posterior(self, x, batch_size=512):
+    def _posterior(self, x, batch_size=512):
         """z_mean and z_log_var of checked cells."""
         return in_batches(lambda x: self.encoder(self._encoder_input(x)), x, batch_size=batch_size)
 
-    def encode(self, x, batch_size=512) -> np.ndarray:
+    def encode(self, x, batch_size=512, *, fill=None) -> np.ndarray:
         """Posterior mean of each cell.
 
         Args:
-            x: (cells, genes), in the likelihood's unit.
+            x: (cells, genes), in the likelihood's unit, in any form.
             batch_size: cells at a time.
+            fill: 0 takes genes of the model that the cells lack as 0; None refuses them.
 
         Returns:
             (cells, latent_dim) float32.
 
         Raises:
-            ValueError: for another number of genes or the wrong kind of data.
+            ValueError: for another number of genes, missing ones, or the wrong kind of data.
         """
-        return self.posterior(self.check(x), batch_size)["z_mean"]
+        return self._posterior(self._take(x, fill=fill).matrix, batch_size)["z_mean"]
 
     def decode(self, z, library=1e4, batch_size=512) -> np.ndarray:
         """Expected expression at points of the latent space.
@@ -176,11 +177,10 @@ class VAE(EmbeddingModel):
         Raises:
             ValueError: for another number of latent coordinates, or of libraries; for NaN, and a library below 0.
         """
-        z, library = self._points(z, library)
-        return in_batches(self._mean, z, library, batch_size=batch_size)
+        return in_batches(self._mean, self._points(z, library), batch_size=batch_size)
 
     def _points(self, z, library):
-        """Points of the latent space, (cells, latent_dim), and a library size for each, (cells, 1)."""
+        """Points of the latent space, ``z`` (cells, latent_dim), and the ``library`` of each, (cells, 1)."""
         z = np.asarray(z)
         if z.ndim != 2 or z.shape[1] != self.latent_dim or not len(z):
             raise ValueError(
@@ -195,30 +195,34 @@ class VAE(EmbeddingModel):
             )
         if library.shape not in ((), (len(z),)):
             raise ValueError(f"library must be a number or one a cell, got {len(library)} for {len(z)} cells")
-        return z.astype("float32"), np.broadcast_to(library.astype("float32"), len(z))[:, None]
+        library = np.broadcast_to(library.astype("float32"), len(z))[:, None]
+        return {"z": z.astype("float32"), "library": library}
 
-    def _mean(self, z, library):
-        return self.head.mean(self.decoder({"z": z, "library": library}))
+    def _mean(self, points):
+        return self.head.mean(self.decoder(points))
 
-    def reconstruct(self, x, batch_size=512) -> np.ndarray:
+    def reconstruct(self, x, batch_size=512, *, fill=None) -> np.ndarray:
         """Decode each cell's posterior mean at the cell's own library size: (cells, genes)."""
-        return self.decode(self.encode(x, batch_size), np.asarray(x).sum(axis=1), batch_size)
+        cells = self._take(x, fill=fill).matrix
+        z = self._posterior(cells, batch_size)["z_mean"]
+        return in_batches(lambda x, z: self._mean(self._decoder_input(x, z)), cells, z, batch_size=batch_size)
 
-    def elbo(self, x, draws=1, seed=0, batch_size=512) -> dict:
+    def elbo(self, x, draws=1, seed=0, batch_size=512, *, fill=None) -> dict:
         """Evidence lower bound (beta = 1) and its two terms, apart.
 
         Args:
-            x: (cells, genes), in the likelihood's unit.
+            x: (cells, genes), in the likelihood's unit, in any form.
             draws: draws of z a cell that the reconstruction term is averaged over.
             seed: of the draws; the same seed gives the same bound.
             batch_size: cells at a time.
+            fill: 0 takes genes of the model that the cells lack as 0; None refuses them.
 
         Returns:
             ``elbo`` = ``reconstruction`` - ``kl``: means over cells, in nats; ``reconstruction`` is
             the expected log-probability.
         """
-        x, rng = self.check(x), np.random.default_rng(_checks.at_least(seed, 0, "seed"))
-        posterior = self.posterior(x, batch_size)
+        x, rng = self._take(x, fill=fill).matrix, np.random.default_rng(_checks.at_least(seed, 0, "seed"))
+        posterior = self._posterior(x, batch_size)
         kl = kl_to_standard_normal(posterior["z_mean"], posterior["z_log_var"])
         log_prob = []
         for _ in range(_checks.at_least(draws, 1, "draws")):
