@@ -86,18 +86,18 @@ def with_zeros(x):
     )
 
 
+KINDS = ("csr", "csc", "coo", "lil", "dok", "bsr", "dia")
 SPARSE = {
-    **{
-        f"{kind}_matrix": getattr(sparse, f"{kind}_matrix")
-        for kind in ("csr", "csc", "coo", "lil", "dok", "bsr", "dia")
-    },
-    **{
-        f"{kind}_array": getattr(sparse, f"{kind}_array")
-        for kind in ("csr", "csc", "coo", "lil", "dok", "bsr", "dia")
-    },
+    **{f"{kind}_{form}": getattr(sparse, f"{kind}_{form}") for kind in KINDS for form in ("matrix", "array")},
     "unsorted": unsorted,
     "with duplicates": with_duplicates,
     "with stored zeros": with_zeros,
+}
+DENSE = {
+    "a table": pd.DataFrame,
+    "a list": np.ndarray.tolist,
+    "Fortran's order": np.asfortranarray,
+    "every other row of a larger one": lambda x: np.repeat(x, 2, axis=0)[::2],
 }
 
 
@@ -116,20 +116,22 @@ def test_a_sparse_matrix_is_dealt_as_a_dense_one(kind, theta):
     np.testing.assert_array_equal(x.toarray(), dense)
 
 
-@pytest.mark.parametrize(
-    "form", [pd.DataFrame, np.ndarray.tolist, np.asfortranarray, lambda x: np.repeat(x, 2, 0)[::2]]
-)
+@pytest.mark.parametrize("form", DENSE)
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float16", "float32", "float64", ">f4"])
-def test_every_form_and_dtype_is_dealt_alike(form, dtype):
+def test_every_dense_form_and_dtype_is_dealt_alike(form, dtype):
     x = (drawn(0.3, (60, 20)) > 0).astype(dtype)
-    expected = split_counts(x.astype("int64"), seed=3)
-    for part, same in zip(split_counts(form(x), seed=3), expected, strict=True):
-        np.testing.assert_array_equal(part, same)
-        assert part.dtype == (np.asarray(form(x)).dtype)
-    for part, same in zip(
-        split_counts(sparse.csr_matrix(x.astype(x.dtype.newbyteorder("="))), seed=3), expected, strict=True
-    ):
-        np.testing.assert_array_equal(part.toarray(), same)
+    for part, expected in zip(split_counts(DENSE[form](x)), split_counts(x.astype("int64")), strict=True):
+        np.testing.assert_array_equal(part, expected)
+        assert part.dtype == np.asarray(DENSE[form](x)).dtype
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float32", "float64"])
+def test_every_sparse_dtype_is_dealt_alike(dtype):
+    x = drawn(0.3, (60, 20)) > 0
+    parts = split_counts(sparse.csr_matrix(x.astype(dtype)))
+    for part, expected in zip(parts, split_counts(x.astype("int64")), strict=True):
+        np.testing.assert_array_equal(part.toarray(), expected)
+        assert part.dtype == dtype
 
 
 def test_a_masked_array_is_refused():
