@@ -1,4 +1,4 @@
-"""Five lung cancer cell lines on five plates: batches whose labels the genotype gives."""
+"""Five lung cancer cell lines on five plates: batches with labels from the genotype."""
 
 import pandas as pd
 from anndata import AnnData

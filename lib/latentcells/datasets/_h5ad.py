@@ -1,9 +1,11 @@
 """The cells and the gene names of an ``.h5ad`` file, in each layout that `anndata.read_h5ad` opens."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pandas as pd
 from anndata.io import read_elem, sparse_dataset
 from scipy import sparse
@@ -11,7 +13,7 @@ from scipy import sparse
 from latentcells import _checks
 
 
-def open_h5ad(path) -> h5py.File:
+def open_h5ad(path: str | Path) -> h5py.File:
     """Open the file to read.
 
     Raises:
@@ -63,7 +65,7 @@ class Rows:
         if not self.dense:
             self.data, self.indices, self.ends = (self.stored[key] for key in ("data", "indices", "indptr"))
 
-    def __getitem__(self, cells: slice):
+    def __getitem__(self, cells: slice) -> np.ndarray | sparse.csr_matrix:
         if self.dense:
             return self.stored[cells]
         ends = self.ends[cells.start : cells.stop + 1]
@@ -72,7 +74,7 @@ class Rows:
         return sparse.csr_matrix(parts, (len(ends) - 1, self.shape[1]))
 
 
-def gene_columns(file: h5py.File, genes):
+def gene_columns(file: h5py.File, genes: Iterable[str] | None) -> np.ndarray | None:
     """The positions of ``genes`` in the file, (genes,), or None for all of them.
 
     Raises:
@@ -95,7 +97,7 @@ def gene_columns(file: h5py.File, genes):
     return columns
 
 
-def _matrix(file: h5py.File, layer: str | None):
+def _matrix(file: h5py.File, layer: str | None) -> h5py.Dataset | h5py.Group:
     """``X`` or a layer as it is stored: an HDF5 data set if it is dense, a group if it is sparse."""
     layers = file.get("layers", {})
     has_x = (

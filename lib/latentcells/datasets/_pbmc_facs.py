@@ -1,4 +1,4 @@
-"""Blood cells sorted by their surface proteins: labels that no expression value had a part in."""
+"""Blood cells sorted by their surface proteins: the labels do not depend on expression."""
 
 import pandas as pd
 from anndata import AnnData

@@ -1,15 +1,30 @@
 """Cells from a file that need not fit into memory."""
 
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy import sparse
 
 from latentcells import _checks
 from latentcells.datasets._h5ad import Rows, gene_columns, open_h5ad
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 BLOCK = 256  # cells that lie side by side in the file and are read in one go
 
 
-def stream(path, layer="counts", genes=None, batch_size=128, blocks=16, shuffle=True, seed=0):
+def stream(
+    path: str | Path,
+    layer: str | None = "counts",
+    genes: Iterable[str] | None = None,
+    batch_size: int = 128,
+    blocks: int = 16,
+    shuffle: bool = True,
+    seed: int = 0,
+) -> "tf.data.Dataset":
     """Mini-batches of cells, read from an ``.h5ad`` file during training: a `tf.data.Dataset` for `fit`.
 
     An epoch takes the file's blocks of 256 neighbouring cells in a new order, ``blocks`` of them at a time, shuffles
@@ -77,7 +92,7 @@ def stream(path, layer="counts", genes=None, batch_size=128, blocks=16, shuffle=
     return cells.with_options(options)
 
 
-def _window(path, layer, columns, starts, order):
+def _window(path, layer, columns, starts, order) -> np.ndarray:
     """The cells of some blocks, (cells, genes) float32; ``order`` is a generator, or None for no shuffle."""
     with open_h5ad(path) as file:
         x = Rows(file, layer)
@@ -93,11 +108,12 @@ def _window(path, layer, columns, starts, order):
     return window
 
 
-def _check(block, start, layer, path):
+def _check(block, start: int, layer: str | None, path) -> None:
     """Refuse what no model may learn from; ``start`` is the position of the block's first cell in the file."""
     name = f"X of {path}" if layer is None else f"layers[{layer!r}] of {path}"
     if layer != "counts":
-        return _checks.finite(block, name)
+        _checks.finite(block, name)
+        return
     _checks.holds_counts(block, name, "write the file again with counts in that layer")
     empty = np.flatnonzero(np.asarray(block.sum(axis=1)).ravel() == 0)
     if empty.size:

@@ -95,7 +95,7 @@ class HighlyVariableGenes(BaseEstimator):
         if fill is None or 2 * len(missing) > self.n:
             respell = "spell the genes as in the training data"
             usual = f"{respell}, or pass fill=0 to add them as zeros" if fill is None else respell
-            raise ValueError(f"{lack}: {_rename(self.genes_, adata.var_names) or usual}")
+            raise ValueError(f"{lack}: {_naming_remedy(self.genes_, adata.var_names) or usual}")
         warnings.warn(f"{lack}: they are zeros in every cell", stacklevel=2)
         return _with_zeros(adata, self.genes_)
 
@@ -163,7 +163,7 @@ def _counts(train):
     return train.X, "X"
 
 
-def _rename(chosen, names):
+def _naming_remedy(chosen, names):
     """The remedy where the two name their genes by different systems; an empty string where they do not."""
     (expected, example), (received, first) = _spelling(chosen), _spelling(names)
     if expected == received:
