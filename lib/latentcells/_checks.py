@@ -209,7 +209,7 @@ def holds_counts(x, name, remedy) -> None:
     looks = state(x)
     if looks != "counts":
         values = _values(x)
-        bad = values[(values < 0) | (values != np.rint(values))].flat[0]
+        bad = values[(values < 0) if looks == "z-scores" else (values != np.rint(values))].flat[0]
         raise ValueError(
             f"{name} must hold counts (whole numbers, 0 or more), got {bad:.6g}: looks like "
             f"{_LOOKS.get(looks, looks)}; {remedy}"

@@ -115,6 +115,11 @@ def test_refuses_cells_without_a_molecule(adata, call):
         getattr(step, call)(adata)
 
 
+def test_libraries_may_be_larger_than_the_dtype_of_the_counts():
+    counts = np.full((3, 100), 700, "float16")  # float16 ends at 65,504
+    assert LibrarySize(None).fit(anndata.AnnData(counts)).target_sum_ == 70_000
+
+
 def test_genes_without_a_molecule_stay_zero(adata):
     adata.X = inputs(adata) * (np.arange(80) != 7)
     assert not inputs(LibrarySize().fit(adata).transform(adata))[:, 7].any()
