@@ -10,18 +10,26 @@ NOT_FITTED = "%(name)s is not fitted: call fit(train) with the training cells fi
 
 
 def layer_names(adata) -> list[str]:
-    """The names of the layers; from 0.13 on anndata counts ``X`` among them, as ``None``."""
+    """The names of the layers; from 0.13 on anndata lists ``X`` among them, as ``None``."""
     return [name for name in adata.layers if name is not None]
 
 
-def column(adata, name, argument) -> pd.Series:
+def column(adata, name, argument, otherwise=None) -> pd.Series:
     """One column of ``adata.obs`` without missing values, (cells,).
 
+    Args:
+        adata: AnnData.
+        name: the column.
+        argument: the argument of the caller that named it.
+        otherwise: what else the message may offer where there is no such column.
+
     Raises:
-        ValueError: if the column is not there (lists the columns) or lacks values.
+        ValueError: for a column that is absent (lists the columns) or lacks values.
     """
-    if name not in adata.obs:
-        raise ValueError(f"{argument}={name!r} is no column of obs: choose from {list(adata.obs.columns)}")
+    if not isinstance(name, str) or name not in adata.obs:
+        columns = list(adata.obs.columns)
+        remedies = [f"choose from {columns}" if columns else f"set adata.obs[{name!r}]", otherwise]
+        raise ValueError(f"{argument}={name!r} is no column of obs: {', or '.join(filter(None, remedies))}")
     if missing := int(adata.obs[name].isna().sum()):
         raise ValueError(f"obs[{name!r}] lacks a value for {missing} of {adata.n_obs} cells: drop them")
     return adata.obs[name]

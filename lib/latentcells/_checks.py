@@ -196,13 +196,66 @@ def in_memory(adata) -> None:
         raise ValueError(f"the AnnData has {adata.n_obs} cells and {adata.n_vars} genes: keep one at least")
 
 
+def has_x(adata) -> None:
+    """Refuse an AnnData without ``X``, and one whose ``X`` is masked.
+
+    Raises:
+        ValueError: with the layer that can become ``X``, if there is one.
+    """
+    if adata.X is None:
+        layer = "counts" if "counts" in adata.layers else next(filter(None, adata.layers), None)
+        source = "a matrix (cells, genes)" if layer is None else f"adata.layers[{layer!r}].copy()"
+        raise ValueError(f"the AnnData has no X: set adata.X = {source}")
+    not_masked(adata.X)
+
+
+def not_masked(x, name="X") -> None:
+    """Refuse a masked array: what it hides would be read as if it were measured.
+
+    Raises:
+        ValueError: with the number of masked values.
+    """
+    if np.ma.isMaskedArray(x):
+        raise ValueError(
+            f"{name} is a masked array ({np.ma.count_masked(x)} of {x.size} values masked): "
+            "fill it, x.filled(0), or drop those cells"
+        )
+
+
+def holds_counts(x, name, remedy) -> None:
+    """Refuse all but counts, with a remedy for the place that ``x`` was read from.
+
+    Raises:
+        ValueError: with the first value that is no count, what the matrix looks like and ``remedy``.
+    """
+    not_masked(x, name)
+    finite(x, name)
+    looks = state(x)
+    if looks != "counts":
+        values = _values(x)
+        bad = values[(values < 0) if looks == "z-scores" else (values != np.rint(values))].flat[0]
+        raise ValueError(
+            f"{name} must hold counts (whole numbers, 0 or more), got {bad:.6g}: looks like "
+            f"{_LOOKS.get(looks, looks)}; {remedy}"
+        )
+
+
 def unique_genes(adata) -> None:
     """Refuse an AnnData whose gene names repeat.
 
     Raises:
         ValueError: with the first repeated names.
     """
-    repeated = adata.var_names[adata.var_names.duplicated()].unique()
+    unique_names(adata.var_names)
+
+
+def unique_names(names) -> None:
+    """Refuse gene names (a pandas Index) that repeat.
+
+    Raises:
+        ValueError: with the first repeated names.
+    """
+    repeated = names[names.duplicated()].unique()
     if len(repeated):
         shown = ", ".join(map(str, repeated[:3])) + (", …" if len(repeated) > 3 else "")
         raise ValueError(f"{len(repeated)} gene names repeat ({shown}): call adata.var_names_make_unique()")

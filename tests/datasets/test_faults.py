@@ -23,7 +23,7 @@ from tests.datasets.test_fetch import BODY, GOOD, SOURCE
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # pooch's, see conftest
 WRONG = (200, BODY[:-1] + b"!", len(BODY))
-MENDS = "LATENTCELLS_DATA", "offline_ok=True"
+REMEDIES = "LATENTCELLS_DATA", "offline_ok=True"
 pause = (
     threading.Event().wait
 )  # pooch's waits between two tries are left out, see conftest: time.sleep is none
@@ -188,7 +188,7 @@ def fetching(server, before=""):
 def message_of(child):
     out, err = child.communicate(timeout=120)
     assert child.returncode == 1 and not out, err
-    assert err.count("\n") == 1 and all(mend in err for mend in MENDS), err
+    assert err.count("\n") == 1 and all(remedy in err for remedy in REMEDIES), err
     return err
 
 

@@ -1,11 +1,14 @@
 """Training from disk: every cell once an epoch, in an order that the seed gives, and never the whole file at once."""
 
 import importlib
+import re
 
 import anndata
+import h5py
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy import sparse
 
 import latentcells as lc
@@ -66,14 +69,14 @@ def test_blocks_that_are_read_together_are_mixed(adata, path):
 
 
 def test_no_more_is_read_than_is_shuffled_together(path, monkeypatch):
-    read, window, getitem = [], module._window, module._Rows.__getitem__
+    read, window, getitem = [], module._window, module.Rows.__getitem__
 
     def counted(rows, cells):
         block = getitem(rows, cells)
         read[-1] += block.shape[0]
         return block
 
-    monkeypatch.setattr(module._Rows, "__getitem__", counted)
+    monkeypatch.setattr(module.Rows, "__getitem__", counted)
     monkeypatch.setattr(module, "_window", lambda *arguments: read.append(0) or window(*arguments))
     rows(stream(path, batch_size=64, blocks=2, shuffle=False))
     assert read == [512, 488]
@@ -85,11 +88,75 @@ def test_genes_by_name_and_x(adata, path):
     np.testing.assert_array_equal(x, lc.inputs(adata[:, genes]))
 
 
-def test_a_dense_file(adata, tmp_path):
+def as_table(names, width):
+    """``obs`` or ``var`` as anndata wrote it before 0.7: one table, whose first column are the names."""
+    kind = h5py.string_dtype() if width is None else f"S{width}"
+    rows = [(name.encode(), i) for i, name in enumerate(names)]
+    return np.array(rows, dtype=[("index", kind), ("number", "<i4")])
+
+
+def before_0_7(adata, path, width=None):
+    """A file of anndata 0.6: no encoding is named anywhere, and sparse matrices are those of h5sparse."""
+    with h5py.File(path, "w") as file:
+        matrices = {"X": adata.X} | {f"layers/{name}": x for name, x in adata.layers.items()}
+        for name, x in matrices.items():
+            if not sparse.issparse(x):
+                file[name] = x
+                continue
+            group = file.create_group(name)
+            group.attrs.update(h5sparse_format=x.format, h5sparse_shape=x.shape)
+            for part in ("data", "indices", "indptr"):
+                group[part] = getattr(x, part)
+        file["obs"], file["var"] = (as_table(names, width) for names in (adata.obs_names, adata.var_names))
+
+
+def without_encoding_of_the_file(adata, path):
+    """A file of anndata 0.7: its parts name their encodings, the file itself none."""
+    adata.write_h5ad(path)
+    with h5py.File(path, "a") as file:
+        for name in ("encoding-type", "encoding-version"):
+            del file.attrs[name]
+
+
+LAYOUTS = {
+    "anndata 0.6": before_0_7,
+    "anndata 0.6, names of fixed width": lambda adata, path: before_0_7(adata, path, width=12),
+    "anndata 0.7": without_encoding_of_the_file,
+    "today's": lambda adata, path: adata.write_h5ad(path),
+    "today's, compressed": lambda adata, path: adata.write_h5ad(path, compression="gzip"),
+}
+STORED = {"CSR": sparse.csr_matrix, "dense": lambda x: x.toarray(), "int64": lambda x: x.astype("int64")}
+
+
+@pytest.mark.parametrize("stored", STORED)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.filterwarnings(
+    "ignore:.*(very old version of AnnData|without encoding metadata)"
+)  # anndata's own
+def test_each_layout_that_anndata_reads(adata, tmp_path, layout, stored):
+    x = STORED[stored](adata.X)
+    cells = anndata.AnnData(x, var=adata.var[[]], layers={"counts": x})
+    path = tmp_path / "cells.h5ad"
+    LAYOUTS[layout](cells, path)
+    np.testing.assert_array_equal(lc.inputs(anndata.read_h5ad(path)), lc.inputs(cells))
+    genes = cells.var_names[15:2:-1]
+    for layer in ("counts", None):
+        got = np.concatenate(rows(stream(path, layer=layer, genes=genes, shuffle=False)))
+        np.testing.assert_array_equal(got, lc.inputs(cells[:, genes]))
+
+
+def test_log1p_in_x(adata, tmp_path):
     dense = anndata.AnnData(np.log1p(lc.inputs(adata)))
     dense.write_h5ad(tmp_path / "dense.h5ad")
     x = np.concatenate(rows(stream(tmp_path / "dense.h5ad", layer=None, shuffle=False)))
     np.testing.assert_array_equal(x, dense.X)
+
+
+def test_a_file_without_x(adata, tmp_path):
+    path = tmp_path / "layer.h5ad"
+    anndata.AnnData(obs=adata.obs, var=adata.var, layers={"counts": adata.X}).write_h5ad(path)
+    np.testing.assert_array_equal(np.concatenate(rows(stream(path, shuffle=False))), lc.inputs(adata))
+    refused(lambda: stream(path, layer=None), f"^no X in {re.escape(str(path))}: choose layer from 'counts'$")
 
 
 def test_a_model_learns_the_same_from_disk(adata, path):
@@ -104,31 +171,158 @@ def test_a_model_learns_the_same_from_disk(adata, path):
         np.testing.assert_array_equal(one, other)
 
 
-def test_what_is_not_there_is_refused(path, tmp_path):
-    refused(lambda: stream(tmp_path / "none.h5ad"), r"there is no file .*write_h5ad", FileNotFoundError)
+def test_what_is_absent_is_refused(path, tmp_path):
+    missing, file = tmp_path / "none.h5ad", re.escape(str(path))
     refused(
-        lambda: stream(path, layer="spliced"), r"no layer 'spliced' in .*choose from \['counts'\], or None"
+        lambda: stream(missing),
+        rf"^there is no file {re.escape(str(missing))}: adata\.write_h5ad\(path\) writes one$",
+        FileNotFoundError,
+    )
+    refused(
+        lambda: stream(path, layer="spliced"),
+        rf"^no layer 'spliced' in {file}: choose layer from 'counts', None for X$",
     )
     refused(
         lambda: stream(path, genes=["gene 1", "CD19"]),
-        r"gene 'CD19' is not in .*choose from adata\.var_names",
+        rf"^gene 'CD19' is not in {file}: choose from adata\.var_names$",
     )
-    refused(lambda: stream(path, batch_size=0), "batch_size must be at least 1, got 0")
+    refused(lambda: stream(path, batch_size=0), "^batch_size must be at least 1, got 0$")
 
 
-def test_a_file_that_cannot_be_read_by_cells_is_refused(adata, tmp_path):
-    anndata.AnnData(sparse.csc_matrix(adata.X)).write_h5ad(tmp_path / "csc.h5ad")
+@pytest.mark.parametrize("genes", ["gene 1", 5])
+def test_genes_are_a_list(path, genes):
+    message = re.escape(f"genes must be a list of names, got {genes!r}: pass [{genes!r}]")
+    refused(lambda: stream(path, genes=genes), f"^{message}$", TypeError)
     refused(
-        lambda: stream(tmp_path / "csc.h5ad", layer=None),
-        "stores its matrix as csc_matrix, by genes: store it by cells",
+        lambda: stream(path, genes=[]), r"^genes names no gene, got \[\]: name one at least, or pass None"
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Variable names are not unique:UserWarning")
+def test_names_that_repeat_are_refused_where_genes_are_named(adata, tmp_path):
+    path = tmp_path / "repeated.h5ad"
+    adata = adata.copy()
+    adata.var_names = ["gene 1", *adata.var_names[1:]]
+    adata.write_h5ad(path)
+    refused(
+        lambda: stream(path, genes=["gene 2"]),
+        r"^1 gene names repeat \(gene 1\): call adata\.var_names_make_unique\(\)$",
+    )
+    np.testing.assert_array_equal(np.concatenate(rows(stream(path, shuffle=False))), lc.inputs(adata))
+
+
+def test_a_matrix_that_is_not_stored_by_cells_is_refused(adata, tmp_path):
+    for layout in ("anndata 0.6", "today's"):
+        path = tmp_path / f"{layout}.h5ad"
+        LAYOUTS[layout](anndata.AnnData(sparse.csc_matrix(adata.X)), path)
+        refused(
+            lambda path=path: stream(path, layer=None),
+            rf"^{re.escape(str(path))} stores its matrix by genes \(CSC\): store it by cells, scipy\.sparse\.csr",
+        )
+    table = tmp_path / "table.h5ad"
+    anndata.AnnData(adata.X, layers={"table": adata.to_df()}).write_h5ad(table)
+    with h5py.File(table, "a") as file:
+        del file["layers/table"]
+        file.copy("obs", "layers/table")
+    refused(
+        lambda: stream(table, layer="table"), "stores dataframe, no matrix of numbers: choose another layer$"
     )
     anndata.AnnData(np.zeros((0, 3), "float32")).write_h5ad(tmp_path / "empty.h5ad")
-    refused(lambda: stream(tmp_path / "empty.h5ad", layer=None), "has 0 cells and 3 genes")
+    refused(
+        lambda: stream(tmp_path / "empty.h5ad", layer=None), "has 0 cells and 3 genes: keep one at least$"
+    )
 
 
-def test_a_layer_that_holds_no_counts_is_refused_as_it_is_read(adata, tmp_path):
-    adata = adata.copy()
-    adata.layers["counts"] = adata.X / 2
-    adata.write_h5ad(tmp_path / "half.h5ad")
-    with pytest.raises(Exception, match=r"X must hold counts .*, got \d\.5: looks like"):
-        rows(stream(tmp_path / "half.h5ad"))
+def ten_x(path):
+    with h5py.File(path, "w") as file:
+        file["matrix/data"] = np.ones(3)
+
+
+def other_hdf5(path):
+    with h5py.File(path, "w") as file:
+        file["weights"] = np.ones(3)
+
+
+def cut_off(path):
+    other_hdf5(path)
+    path.write_bytes(path.read_bytes()[:600])
+
+
+NOT_H5AD = {  # what lies at the path, and what is said of it
+    "cells.zarr": (
+        lambda path: path.mkdir(),
+        r"is not an .h5ad file: .*anndata\.read_zarr\(path\)\.write_h5ad",
+    ),
+    "cells.zarr.zip": (
+        lambda path: path.write_bytes(b"PK"),
+        r"is not an .h5ad file: .*anndata\.read_zarr\(path\)",
+    ),
+    "cells.csv": (
+        lambda path: path.write_text("gene"),
+        r"is not an .h5ad file, or it is cut off: adata\.write_h5ad",
+    ),
+    "cut.h5ad": (cut_off, r"is not an .h5ad file, or it is cut off: adata\.write_h5ad\(path\) writes one$"),
+    "10x.h5": (
+        ten_x,
+        r"is a file of 10x Genomics: convert it, sc\.read_10x_h5\(path\)\.write_h5ad\(new_path\)$",
+    ),
+    "model.h5": (other_hdf5, r"holds neither X nor layers: adata\.write_h5ad\(path\) writes such a file$"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_H5AD)
+@pytest.mark.parametrize("layer", ["counts", None])
+def test_a_file_of_another_kind_is_refused(tmp_path, name, layer):
+    write, message = NOT_H5AD[name]
+    write(tmp_path / name)
+    refused(lambda: stream(tmp_path / name, layer=layer), f"^{re.escape(str(tmp_path / name))} {message}")
+
+
+def with_value(x, value):
+    x = x.astype("float32")
+    x[300, 3] = value
+    return x
+
+
+BAD = {  # layer, what is in it, what is said
+    "counts/half": (
+        lambda x: with_value(x, 0.5),
+        "got 0.5: looks like normalised data; write the file again with",
+    ),
+    "counts/nan": (lambda x: with_value(x, np.nan), "must be finite, got nan "),
+    "counts/empty": (
+        lambda x: sparse.csr_matrix(x.toarray() * (np.arange(1000) != 300)[:, None]),
+        "cell 300 of {path} has no molecule in these 20 genes: leave such cells out of the file",
+    ),
+    "X/inf": (lambda x: with_value(x, np.inf), "X of {path} must be finite, got inf "),
+    "log1p/nan": (lambda x: with_value(x, np.nan), "layers['log1p'] of {path} must be finite, got nan "),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("dense", [True, False])
+def test_bad_values_are_refused_as_they_are_read(adata, tmp_path, kind, shuffle, dense):
+    """TensorFlow wraps what its pipeline raises; the first line is ours."""
+    layer, (change, message) = kind.split("/")[0], BAD[kind]
+    x = change(adata.X.copy())
+    x = x.toarray() if dense else sparse.csr_matrix(x)
+    path = tmp_path / "bad.h5ad"
+    anndata.AnnData(x, layers={} if layer == "X" else {layer: x}).write_h5ad(path)
+    cells = stream(path, layer=None if layer == "X" else layer, shuffle=shuffle)
+    with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+        rows(cells)
+    assert message.format(path=path) in re.search("ValueError: (.*)", str(raised.value))[1]
+
+
+def test_a_cell_may_be_empty_but_not_in_counts(adata, tmp_path):
+    """Zeros are refused only where molecules are counted, and only in the genes that are read."""
+    x = adata.X.toarray().astype("float32")
+    x[300, 1:], x[300, 0] = 0, 4
+    path = tmp_path / "one_gene.h5ad"
+    anndata.AnnData(x, var=adata.var[[]], layers={"counts": x}).write_h5ad(path)
+    assert len(rows(stream(path))) == len(rows(stream(path, None, genes=adata.var_names[1:]))) == 8
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"cell 300 of .* has no molecule in these 19 genes"
+    ):
+        rows(stream(path, genes=adata.var_names[1:]))

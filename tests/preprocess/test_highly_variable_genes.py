@@ -1,5 +1,6 @@
 import re
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +10,7 @@ from scipy import sparse
 from latentcells import inputs
 from latentcells.preprocess import HighlyVariableGenes, LibrarySize, split
 from latentcells.preprocess._highly_variable_genes import METHODS
+from tests.helpers import refused
 
 
 def scanpy_genes(adata, n, method, batch):
@@ -119,6 +121,66 @@ def test_fill_adds_missing_genes_as_zeros(adata):
         assert got.layers["counts"].dtype == np.int32
 
 
+@pytest.mark.filterwarnings("ignore:.*they are zeros in every cell:UserWarning")
+@pytest.mark.filterwarnings("ignore:Observation names are not unique:UserWarning")
+@pytest.mark.parametrize(
+    "stored",
+    [np.asarray, np.asfortranarray, sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array, sparse.csc_array],
+)
+def test_fill_keeps_all_that_is_not_of_genes(adata, stored):
+    hvg = HighlyVariableGenes(20).fit(adata)
+    lost = hvg.genes_[[3, 11]]
+    adata.X, adata.raw = stored(inputs(adata)), adata
+    adata.layers["counts"] = stored(inputs(adata, "counts").astype("int32"))
+    adata.obs_names = ["cell0", *adata.obs_names[:-1]]
+    adata.obsm["z"], adata.varm["PCs"] = np.ones((240, 2)), np.arange(160.0).reshape(80, 2)
+    adata.obsp["distances"] = sparse.eye(240, format="csr")
+    adata.uns["source"] = {"name": "test"}
+    whole = hvg.transform(adata)
+    got = hvg.transform(adata[:, adata.var_names.difference(lost)], fill=0)
+    assert list(got.obs_names) == list(adata.obs_names) and list(got.var_names) == list(hvg.genes_)
+    for one, other in [(got.X, whole.X), (got.layers["counts"], whole.layers["counts"])]:
+        assert type(one) is type(other) and one.dtype == other.dtype
+    zeroed = inputs(whole) * ~hvg.genes_.isin(lost)
+    np.testing.assert_array_equal(inputs(got), zeroed)
+    np.testing.assert_array_equal(inputs(got, "counts"), zeroed)
+    assert got.raw.shape == (240, 80) and (got.raw.X != adata.raw.X).sum() == 0
+    loadings = np.where(hvg.genes_.isin(lost)[:, None], np.nan, whole.varm["PCs"])
+    np.testing.assert_array_equal(got.varm["PCs"], loadings)
+    np.testing.assert_array_equal(got.obsm["z"], whole.obsm["z"])
+    assert (got.obsp["distances"] != whole.obsp["distances"]).nnz == 0
+    assert dict(got.uns) == dict(whole.uns)
+
+
+@pytest.mark.filterwarnings("ignore:.*they are zeros in every cell:UserWarning")
+def test_fit_and_transform_need_no_x_beside_the_counts(adata):
+    expected = HighlyVariableGenes(20).fit(adata)
+    layer = anndata.AnnData(obs=adata.obs, var=adata.var, layers={"counts": adata.X})
+    hvg = HighlyVariableGenes(20).fit(layer)
+    assert list(hvg.genes_) == list(expected.genes_)
+    fewer = layer[:, layer.var_names.difference(hvg.genes_[:3])]
+    for got in (hvg.transform(layer), hvg.transform(fewer, fill=0)):
+        assert got.X is None and list(got.var_names) == list(hvg.genes_)
+        np.testing.assert_array_equal(
+            inputs(got[:, hvg.genes_[3:]], "counts"), inputs(adata[:, hvg.genes_[3:]])
+        )
+    other = anndata.AnnData(obs=adata.obs, var=adata.var, layers={"spliced": adata.X})
+    refused(
+        lambda: hvg.fit(other), r"^the AnnData has no X: set adata\.X = adata\.layers\['spliced'\]\.copy\(\)$"
+    )
+
+
+def test_masked_counts_are_refused(adata):
+    hvg = HighlyVariableGenes(20).fit(adata)
+    adata.layers["counts"] = np.ma.masked_equal(inputs(adata), 0)
+    message = r'layers\["counts"\] is a masked array \(\d+ of 19200 values masked\): fill it'
+    refused(lambda: hvg.fit(adata), f"^{message}")
+    fewer = adata[:, adata.var_names.difference(hvg.genes_[:3])].copy()
+    fewer.layers["counts"] = np.ma.masked_equal(inputs(fewer), 0)
+    with pytest.warns(UserWarning, match="they are zeros in every cell"):
+        refused(lambda: hvg.transform(fewer, fill=0), r"^layers\['counts'\] is a masked array")
+
+
 def test_refuses_missing_genes(adata):
     hvg = HighlyVariableGenes(20).fit(adata)
     lost = hvg.genes_[:4]
@@ -157,16 +219,18 @@ def test_says_when_genes_are_named_by_another_system(adata, fill):
         "Ensembl identifiers": [f"ENSG{i:011d}" for i in range(80)],
         "Ensembl identifiers with a version": [f"ENSG{i:011d}.12" for i in range(80)],
     }
-    for due, names in spellings.items():
+    for expected, names in spellings.items():
         adata.var_names = names
         hvg = HighlyVariableGenes(20).fit(adata)
-        for found, others in spellings.items():
-            if found == due:
+        for received, others in spellings.items():
+            if received == expected:
                 continue
             adata.var_names = ["spike-in", *others[1:]]  # not every name tells
-            got = re.escape(f"these genes are {found} ({'spike-in' if found == 'symbols' else others[1]})")
-            expected = re.escape(f"those of the training data {due} ({hvg.genes_[0]}): translate them")
-            with pytest.raises(ValueError, match=rf"^20 of the 20 chosen genes .*: {got}, {expected}$"):
+            got = re.escape(
+                f"these genes are {received} ({'spike-in' if received == 'symbols' else others[1]})"
+            )
+            wanted = re.escape(f"those of the training data {expected} ({hvg.genes_[0]}): translate them")
+            with pytest.raises(ValueError, match=rf"^20 of the 20 chosen genes .*: {got}, {wanted}$"):
                 hvg.transform(adata, fill=fill)
 
 
@@ -205,20 +269,34 @@ def test_refuses_more_genes_than_vary(adata, method):
         HighlyVariableGenes(80, method).fit(adata)
 
 
+NO_COUNTS = r"must hold counts \(whole numbers, 0 or more\), got \d+\.\d+: looks like log1p data; "
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_refuses_log1p_data_without_counts(adata, method):
     logged = LibrarySize().fit(adata).transform(adata)
     del logged.layers["counts"]
-    with pytest.raises(
-        ValueError, match=r'X \(there is no layers\["counts"\]\) must hold counts .* like log1p data'
-    ):
-        HighlyVariableGenes(20, method).fit(logged)
+    name = r'X \(there is no layers\["counts"\]\)'
+    refused(
+        lambda: HighlyVariableGenes(20, method).fit(logged),
+        rf"^{name} {NO_COUNTS}start from the counts, this AnnData holds none$",
+    )
 
 
-def test_refuses_a_counts_layer_that_holds_none(adata):
-    adata.layers["counts"] = adata.X / 2
-    with pytest.raises(ValueError, match=r'layers\["counts"\] must hold counts .* got 1.5'):
-        HighlyVariableGenes(20).fit(adata)
+def test_says_where_the_counts_are(adata):
+    logged = LibrarySize().fit(adata).transform(adata)
+    x, fit = logged.X.copy(), HighlyVariableGenes(20).fit
+    del logged.layers["counts"]
+    logged.raw = adata
+    raw = r"adata\.raw\[:, adata\.var_names\]\.X\.copy\(\)$"
+    refused(lambda: fit(logged), rf"like log1p data; set adata\.X = {raw}")
+    logged.layers["counts"] = x
+    message = rf'^layers\["counts"\] {NO_COUNTS}set adata\.layers\["counts"\] = '
+    refused(lambda: fit(logged), message + raw)
+    logged.X = adata.X
+    refused(lambda: fit(logged), message + r"adata\.X\.copy\(\)$")
+    logged.layers["counts"] = logged.raw[:, logged.var_names].X.copy()  # the remedy is one
+    assert list(fit(logged).genes_) == list(fit(adata).genes_)
 
 
 def test_refuses_empty_cells(adata):

@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from latentcells import inputs
 from latentcells.preprocess import LibrarySize, split
+from tests.helpers import refused
 
 
 @pytest.mark.usefixtures("unchanged")
@@ -70,6 +71,34 @@ def test_refuses_log1p_data(adata, call):
 
 
 @pytest.mark.parametrize("call", ["fit", "transform"])
+def test_says_where_the_counts_are(adata, call):
+    """The remedy depends on what the AnnData holds."""
+    step, counts = LibrarySize().fit(adata), adata.X.copy()
+    use = getattr(step, call)
+    again = r'^X went through log1p already \(uns\["log1p"\] is set\), normalising it twice is wrong: '
+    end = r'del adata\.uns\["log1p"\]$'
+    logged = step.transform(adata)
+    refused(lambda: use(logged), rf'{again}set adata\.X = adata\.layers\["counts"\]\.copy\(\) and {end}')
+    del logged.layers["counts"]
+    refused(lambda: use(logged), again + end)
+    del logged.uns["log1p"]
+    refused(lambda: use(logged), r"like log1p data; start from the counts, this AnnData holds none$")
+    logged.raw = adata
+    refused(lambda: use(logged), r"set adata\.X = adata\.raw\[:, adata\.var_names\]\.X\.copy\(\)$")
+    logged.X = logged.raw[:, logged.var_names].X.copy()  # the remedy is one
+    np.testing.assert_array_equal(inputs(step.transform(logged), "counts"), counts.toarray())
+
+
+@pytest.mark.parametrize("call", ["fit", "transform"])
+def test_refuses_an_absent_x(adata, call):
+    use = getattr(LibrarySize().fit(adata), call)
+    layer = anndata.AnnData(obs=adata.obs, var=adata.var, layers={"counts": adata.X})
+    refused(lambda: use(layer), r"^the AnnData has no X: set adata\.X = adata\.layers\['counts'\]\.copy\(\)$")
+    del layer.layers["counts"]
+    refused(lambda: use(layer), r"^the AnnData has no X: set adata\.X = a matrix \(cells, genes\)$")
+
+
+@pytest.mark.parametrize("call", ["fit", "transform"])
 @pytest.mark.parametrize(("value", "looks"), [(0.5, "unit"), (1.7, "log1p"), (-1, "z-scores")])
 def test_refuses_what_is_no_count(adata, call, value, looks):
     step = LibrarySize().fit(adata)
@@ -84,6 +113,11 @@ def test_refuses_cells_without_a_molecule(adata, call):
     adata.X = inputs(adata) * (np.arange(240) != 7)[:, None]
     with pytest.raises(ValueError, match=r"X has 1 cells with a total of 0 .*index 7"):
         getattr(step, call)(adata)
+
+
+def test_libraries_may_be_larger_than_the_dtype_of_the_counts():
+    counts = np.full((3, 100), 700, "float16")  # float16 ends at 65,504
+    assert LibrarySize(None).fit(anndata.AnnData(counts)).target_sum_ == 70_000
 
 
 def test_genes_without_a_molecule_stay_zero(adata):

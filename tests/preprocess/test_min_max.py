@@ -1,9 +1,11 @@
+import anndata
 import numpy as np
 import pytest
 from sklearn.preprocessing import MinMaxScaler
 
 from latentcells import inputs
 from latentcells.preprocess import LibrarySize, MinMax, split
+from tests.helpers import refused
 
 
 @pytest.mark.usefixtures("unchanged")
@@ -49,6 +51,13 @@ def test_refuses_nan(adata, call):
     adata.X[3, 3] = np.nan
     with pytest.raises(ValueError, match="X must be finite, got nan"):
         getattr(step, call)(adata)
+
+
+@pytest.mark.parametrize("call", ["fit", "transform"])
+def test_refuses_an_absent_x(adata, call):
+    use = getattr(MinMax().fit(adata), call)
+    layer = anndata.AnnData(obs=adata.obs, var=adata.var, layers={"log1p": adata.X})
+    refused(lambda: use(layer), r"^the AnnData has no X: set adata\.X = adata\.layers\['log1p'\]\.copy\(\)$")
 
 
 def test_refuses_other_genes(adata):

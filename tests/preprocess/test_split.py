@@ -1,3 +1,6 @@
+import re
+from fractions import Fraction
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -7,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
 from latentcells.preprocess import split
+from tests.helpers import refused
 
 
 def cells(*label):
@@ -76,12 +80,35 @@ def test_by_needs_no_label(adata):
     assert split(adata, by="donor")[1].n_obs > 0
 
 
-@pytest.mark.parametrize("test_size", [0, 1, 1.0, -0.1, 20, "0.2", None, float("nan")])
+@pytest.mark.parametrize("labelled", [True, False])
+def test_at_random(adata, labelled):
+    if not labelled:
+        del adata.obs["label"]
+    parts = train_test_split(np.arange(240), test_size=0.2, random_state=3)
+    for part, expected in zip(split(adata, seed=3, stratify=None), parts, strict=True):
+        assert list(part.obs_names) == list(adata.obs_names[expected])
+
+
+def test_stratify_names_another_column(adata):
+    parts = train_test_split(np.arange(240), test_size=0.2, stratify=adata.obs["donor"], random_state=0)
+    assert list(split(adata, stratify="donor")[1].obs_names) == list(adata.obs_names[parts[1]])
+
+
+@pytest.mark.parametrize("test_size", [np.float32(0.25), np.float64(0.25), Fraction(1, 4)])
+@pytest.mark.parametrize("way", [{}, {"stratify": None}, {"by": "donor"}])
+def test_a_share_is_any_real_number(adata, test_size, way):
+    got, expected = (split(adata, share, **way)[1].obs_names for share in (test_size, 0.25))
+    assert list(got) == list(expected)
+
+
+@pytest.mark.parametrize("test_size", [0, 1, 1.0, -0.1, 20, float("nan")])
 def test_refuses_a_share_outside_0_and_1(adata, test_size):
-    with pytest.raises(
-        ValueError, match=f"test_size must lie between 0 and 1, got {test_size!r}: 0.2 is usual"
-    ):
-        split(adata, test_size)
+    refused(lambda: split(adata, test_size), f"^test_size must be above 0 and below 1, got {test_size!r}$")
+
+
+@pytest.mark.parametrize("test_size", ["0.2", None, True])
+def test_refuses_a_share_that_is_not_a_number(adata, test_size):
+    refused(lambda: split(adata, test_size), f"^test_size must be a number, got {test_size!r}", TypeError)
 
 
 def test_refuses_a_label_with_one_cell():
@@ -98,13 +125,40 @@ def test_refuses_parts_too_small_for_the_labels():
         split(cells(*"aaabbb"), 0.1)
 
 
-@pytest.mark.parametrize(("argument", "by"), [("label", None), ("by", "patient")])
-def test_refuses_an_unknown_column(adata, argument, by):
+def test_refuses_parts_without_a_cell():
+    message = r"^test_size=0\.2 makes 0 training and 1 test cells, too few: move it towards 0\.5 or take more cells$"
+    refused(lambda: split(cells("a"), stratify=None), message)
+
+
+RANDOM = "pass stratify=None to split at random"
+
+
+@pytest.mark.parametrize(
+    ("way", "message"),
+    [
+        ({}, f"stratify='label' is no column of obs: choose from ['donor', 'batch'], or {RANDOM}"),
+        (
+            {"stratify": "type"},
+            f"stratify='type' is no column of obs: choose from ['donor', 'batch'], or {RANDOM}",
+        ),
+        ({"by": "patient"}, "by='patient' is no column of obs: choose from ['donor', 'batch']"),
+        ({"by": ["donor"]}, "by=['donor'] is no column of obs: choose from ['donor', 'batch']"),
+    ],
+)
+def test_refuses_an_unknown_column(adata, way, message):
     del adata.obs["label"]
-    with pytest.raises(
-        ValueError, match=rf"{argument}='{by or 'label'}' is no column .* \['donor', 'batch'\]"
-    ):
-        split(adata, by=by)
+    refused(lambda: split(adata, **way), f"^{re.escape(message)}$")
+
+
+def test_offers_no_column_where_there_is_none(adata):
+    adata.obs = adata.obs[[]]
+    refused(lambda: split(adata), re.escape(f"is no column of obs: set adata.obs['label'], or {RANDOM}"))
+    refused(lambda: split(adata, by="donor"), re.escape("is no column of obs: set adata.obs['donor']") + "$")
+
+
+def test_refuses_whole_groups_and_shares_at_once(adata):
+    message = r"^by='donor' keeps groups whole and cannot keep the shares of stratify='batch': pass one$"
+    refused(lambda: split(adata, by="donor", stratify="batch"), message)
 
 
 @pytest.mark.parametrize("by", [None, "donor"])

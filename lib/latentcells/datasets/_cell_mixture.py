@@ -1,4 +1,4 @@
-"""Five lung cancer cell lines on five plates: batches whose labels the genotype gives."""
+"""Five lung cancer cell lines on five plates: batches with labels from the genotype."""
 
 import pandas as pd
 from anndata import AnnData
@@ -23,7 +23,7 @@ def cell_mixture() -> AnnData:
         ``var["gene_ids"]``: Ensembl ids; a gene without a known symbol is named by its id.
 
     Raises:
-        DataUnavailable: if a file is neither at hand nor to be downloaded.
+        DataUnavailable: if a file is not in the cache folder and cannot be downloaded.
 
     References:
         Tian et al. 2019, doi:10.1038/s41592-019-0425-8, GSE118767.

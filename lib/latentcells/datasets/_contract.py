@@ -18,8 +18,8 @@ def build(counts, obs: pd.DataFrame, var: pd.DataFrame, about: dict) -> AnnData:
 
     Args:
         counts: (cells, genes), whole numbers in any dtype, dense or sparse.
-        obs: one row a cell, with ``label`` and ``batch``; these become categorical.
-        var: one row a gene, indexed by unique symbols.
+        obs: one row per cell, with ``label`` and ``batch``; these become categorical.
+        var: one row per gene, indexed by unique symbols.
         about: ``uns["source"]``.
 
     Returns:
@@ -45,7 +45,7 @@ def about(name: str, paper: Paper, licence: str, url: str, note: str) -> dict[st
 
 
 def about_file(name: str, source: Source, note: str) -> dict[str, str]:
-    """``uns["source"]`` of a data set that is one raw file, or the first of several."""
+    """``uns["source"]`` of a data set that is made of one raw file, or of several whose first it is."""
     return about(name, source.paper, source.licence, source.url, note)
 
 

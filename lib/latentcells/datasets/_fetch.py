@@ -1,4 +1,4 @@
-"""Raw files: out of the cache folder, or downloaded into it whole, or refused in one line."""
+"""Raw files: read from the cache folder, or downloaded into it whole, or refused in one line."""
 
 import errno
 import logging
@@ -18,11 +18,11 @@ from latentcells.datasets._registry import Source
 
 _RETRIES = 2
 _TIMEOUT = (10, 30)  # seconds to connect, and between two pieces of the body
-_SLOWEST = 10_000  # bytes a second: a download that takes longer is given up
+_SLOWEST = 10_000  # bytes per second: a slower download is given up
 
 
 class DataUnavailable(OSError):
-    """A raw file is neither in the cache folder nor to be had; the message says what to do."""
+    """A raw file is not in the cache folder and cannot be downloaded; the message says what to do."""
 
 
 def cache_folder() -> Path:
@@ -31,40 +31,39 @@ def cache_folder() -> Path:
 
 
 def fetch(source: Source) -> Path:
-    """Give the path of a raw file, downloaded if the cache folder does not hold it intact.
+    """Return the path of a raw file, downloaded if the cache folder does not hold it intact.
 
-    A file at hand whose SHA-256 is right is only read, so a read-only folder serves. A download
-    arrives under a temporary name and takes its place, or that of a damaged file, once its SHA-256
-    is right.
+    A file with the right SHA-256 is only read, so that a read-only folder is enough. A download is written
+    under a temporary name and takes its place, or that of a damaged file, once its SHA-256 is right.
 
     Raises:
-        DataUnavailable: if the file cannot be had, with the address, the reason and the mend.
+        DataUnavailable: if the file cannot be downloaded, with the address, the reason and the remedy.
     """
     folder = cache_folder()
     path = folder / source.file
     try:
-        if path.exists() and pooch.file_hash(path) == source.sha256:
+        if path.exists() and pooch.file_hash(path) in (source.sha256, *source.rebuilt):
             return path
-        refuse_if_offline()
+        _refuse_if_offline()
         path.parent.mkdir(parents=True, exist_ok=True)  # pooch's own fails where another process was quicker
         with _silent_pooch():
             _mirror(folder, source).fetch(source.file, downloader=_Bounded(source.size))
     except (OSError, ValueError) as error:
-        raise unavailable(path, source.url, error) from None
+        raise _unavailable(path, source.url, error) from None
     return path
 
 
-def refuse_if_offline() -> None:
+def _refuse_if_offline() -> None:
     """Raise if the environment forbids downloads: ``LATENTCELLS_OFFLINE=1``."""
     if os.environ.get("LATENTCELLS_OFFLINE", "0") not in ("", "0"):
         raise OSError(errno.ENETDOWN, "LATENTCELLS_OFFLINE forbids downloads")
 
 
-def unavailable(path: Path, url: str, error: Exception) -> DataUnavailable:
+def _unavailable(path: Path, url: str, error: Exception) -> DataUnavailable:
     """The one line for a file that could not be had."""
-    found = "is damaged in" if path.is_file() else "is not in"
+    state = "is damaged in" if path.is_file() else "is not in"
     return DataUnavailable(
-        f"{path.name} {found} {path.parent} and could not be fetched from {url} ({_reason(error)}): set "
+        f"{path.name} {state} {path.parent} and could not be fetched from {url} ({_reason(error)}): set "
         "LATENTCELLS_DATA to a folder that holds it, or call lc.datasets.load(name, offline_ok=True)"
     )
 
@@ -80,9 +79,9 @@ def _mirror(folder: Path, source: Source) -> pooch.Pooch:
 
 
 class _Bounded:
-    """A downloader for pooch that takes no more bytes than the file has, and not for ever.
+    """A downloader for pooch with a limit on the bytes and on the time.
 
-    The hash can be asked for at the end only; a server must not fill the disk, or drip, until then.
+    The hash is known only at the end; until then a server must not fill the disk, nor send a byte at a time.
     """
 
     def __init__(self, size: int):
@@ -130,7 +129,7 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or "it cannot be read"
 
 
-_WORDS = {  # from the particular to the general
+_WORDS = {  # from the special to the general
     (requests.Timeout, TimeoutError): "no answer in time",
     (requests.ConnectionError, URLError, ConnectionError): "no connection",
     (requests.RequestException, HTTPException): "the download broke off",

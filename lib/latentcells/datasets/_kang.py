@@ -25,7 +25,7 @@ def kang() -> AnnData:
         ``obs["batch"]``: "control" (1310) or "stimulated" (1490).
 
     Raises:
-        DataUnavailable: if the file is neither at hand nor to be downloaded.
+        DataUnavailable: if the file is not in the cache folder and cannot be downloaded.
 
     References:
         Kang et al. 2018, doi:10.1038/nbt.4042, GSE96583; a sample of 2,800 of its cells.

@@ -1,4 +1,4 @@
-"""One door to all data sets, and what a chapter runs on where its own is out of reach."""
+"""Load a data set by name, or a stand-in where its files cannot be downloaded."""
 
 from functools import partial
 
@@ -46,10 +46,10 @@ def load(name: str, offline_ok: bool = False) -> AnnData:
 
     Args:
         name: one of :func:`names`.
-        offline_ok: where the data are neither at hand nor to be downloaded, say so in one line and
-            give a stand-in: ``pbmc_reference`` (with z-scores in X for ``pbmc3k_processed``), or
+        offline_ok: if the data are not in the cache folder and cannot be downloaded, print one line and
+            return a stand-in: ``pbmc_reference`` (with z-scores in X for ``pbmc3k_processed``), or
             ``simulate`` with the same columns of ``obs`` for ``cell_mixture``, ``rna_mixture`` and
-            ``kang``. ``uns["source"]["name"]`` tells which it is.
+            ``kang``. ``uns["source"]["name"]`` says which it is.
 
     Returns:
         X and ``layers["counts"]``: counts (cells, genes), int32 CSR; ``obs["label"]``,
@@ -58,7 +58,7 @@ def load(name: str, offline_ok: bool = False) -> AnnData:
 
     Raises:
         ValueError: for an unknown name; it lists the names.
-        DataUnavailable: if the data cannot be had and ``offline_ok`` is False.
+        DataUnavailable: if the data cannot be loaded and ``offline_ok`` is False.
 
     Example:
         >>> load("pbmc_reference").shape

@@ -1,4 +1,4 @@
-"""Blood cells sorted by their surface proteins: labels that no expression value had a part in."""
+"""Blood cells sorted by their surface proteins: the labels do not depend on expression."""
 
 import pandas as pd
 from anndata import AnnData
@@ -25,7 +25,7 @@ def pbmc_facs() -> AnnData:
         divides them. ``var["gene_ids"]``: Ensembl ids.
 
     Raises:
-        DataUnavailable: if the file is neither at hand nor to be downloaded.
+        DataUnavailable: if the file is not in the cache folder and cannot be downloaded.
 
     References:
         Zheng et al. 2017, doi:10.1038/ncomms14049; the selection is that of the R package fastTopics.

@@ -11,7 +11,7 @@ def reactome() -> dict[str, list[str]]:
         Name of the set -> its gene symbols, both in the order of the file.
 
     Raises:
-        DataUnavailable: if the file is neither at hand nor to be downloaded.
+        DataUnavailable: if the file is not in the cache folder and cannot be downloaded.
 
     References:
         The file is that of TOSICA: Chen et al. 2023, doi:10.1038/s41467-023-35923-4.

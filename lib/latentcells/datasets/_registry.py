@@ -17,22 +17,26 @@ class Paper:
 class Source:
     """One raw file, pinned.
 
-    ``file`` is its name in the cache folder; ``repo``, ``commit`` and ``path`` are its place on
-    GitHub; ``size`` in bytes and ``sha256`` are what it must have.
+    ``file`` is its name in the cache folder; ``repo``, ``commit`` and ``path`` are its place on GitHub.
+    A file that is elsewhere has a ``host`` and no commit: its hash alone pins it. ``size`` is the most
+    bytes that a download may bring, ``sha256`` what it must have. ``rebuilt`` are the SHA-256 of files with
+    the same cells, genes, counts and labels: one that lies in the cache folder serves as well.
     """
 
     file: str
     repo: str
-    commit: str
+    commit: str | None
     path: str
     size: int
     sha256: str
     licence: str
     paper: Paper
+    host: str | None = None
+    rebuilt: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
-        return f"{HOST}/{self.repo}/{self.commit}/{self.path}"
+        return "/".join(filter(None, (self.host or HOST, self.repo, self.commit, self.path)))
 
 
 ZHENG = Paper(
@@ -56,6 +60,29 @@ CHEN = Paper(
     "10.1038/s41467-023-35923-4",
 )
 
+PBMC3K_RAW = Source(
+    file="pbmc3k_raw.h5ad",
+    repo="scanpy",
+    commit=None,
+    path="pbmc3k_raw.h5ad",
+    size=5_855_727,
+    sha256="89a96f1beaa2dd83a687666d3f19a4513ac27a2a2d12581fcd77afed7ea653a1",
+    licence="CC BY 4.0 (10x Genomics)",
+    paper=ZHENG,
+    host="https://exampledata.scverse.org",
+    rebuilt=("bb5a6de3f8d999357182830b31cc15b72083b1f9e0ecc06e29767496b2a637da",),  # 13,714 genes of 32,738
+)
+PBMC3K_PROCESSED = Source(
+    file="pbmc3k_processed.h5ad",
+    repo="chanzuckerberg/cellxgene",
+    commit="68dfbcc2eb675e96c6a5e2a6b7a0d3465ccf46bc",
+    path="example-dataset/pbmc3k.h5ad",
+    size=25_000_000,  # it has about 24.6 million
+    sha256="0db367b991dd95809732b218539ede489bea99113807f62ebd7ccc970025fe38",
+    licence="CC BY 4.0 (10x Genomics)",
+    paper=ZHENG,
+    rebuilt=("9aa92da24cf027cf7527b8d287fe8fe4b729b5913173ab6d0a239a82c753e2b4",),  # by scanpy's tutorial
+)
 PBMC_FACS = Source(
     file="pbmc_facs.RData",
     repo="stephenslab/fastTopics",
@@ -79,7 +106,7 @@ IFNB = Source(
 REACTOME = Source(
     file="reactome.gmt",
     repo="JackieHanLab/TOSICA",
-    commit="0aa2b32f",
+    commit="0aa2b32f7a413105165298baeb414db332390776",
     path="TOSICA/resources/reactome.gmt",
     size=330_737,
     sha256="3168f672fca6eabf5d21d99181b87fd8c4304866acd0930712a61e9140c7b4ae",

@@ -26,7 +26,7 @@ def rna_mixture() -> AnnData:
         "SORT-seq". ``var["gene_ids"]``: Ensembl ids; a gene without a known symbol is named by its id.
 
     Raises:
-        DataUnavailable: if a file is neither at hand nor to be downloaded.
+        DataUnavailable: if a file is not in the cache folder and cannot be downloaded.
 
     References:
         Tian et al. 2019, doi:10.1038/s41592-019-0425-8, GSE118767.

@@ -50,7 +50,7 @@ def simulate(
         latent_dim: dimensions of z.
         markers_per_type: genes that a type expresses ``marker_fold`` times as strongly as the others.
         library: expected total count of a cell; a number (the median of a log-normal with a log-sd of
-            0.3) or one value a cell.
+            0.3) or one value per cell.
         theta: inverse dispersion; as it grows, the counts become Poisson.
         batch_shift: standard deviation of a batch's shift of each gene, in log units.
         mixtures: (n_mixtures, n_types), rows that sum to 1: a cell is one of these mixtures of types
@@ -83,12 +83,12 @@ def simulate(
     _checks.not_negative(batch_shift, "batch_shift")
     _checks.at_least(seed, 0, "seed")
     mixing = _mixing(mixtures, n_types)
-    of_genes, of_cells, *streams = np.random.default_rng(seed).spawn(2 + -(-n_cells // _BLOCK))
+    gene_rng, cell_rng, *streams = np.random.default_rng(seed).spawn(2 + -(-n_cells // _BLOCK))
 
-    genes = _genes(of_genes, sizes, n_genes, markers_per_type, marker_fold, batch_shift)
-    label, batch = (of_cells.permutation(np.arange(n_cells) % n) for n in (len(mixing), n_batches))
-    own = of_cells.normal(0, 0.3, (n_cells, latent_dim))
-    library = _library(library, n_cells, of_cells)
+    genes = _genes(gene_rng, sizes, n_genes, markers_per_type, marker_fold, batch_shift)
+    label, batch = (cell_rng.permutation(np.arange(n_cells) % n) for n in (len(mixing), n_batches))
+    own = cell_rng.normal(0, 0.3, (n_cells, latent_dim))
+    library = _library(library, n_cells, cell_rng)
     profile = mixing @ genes.profile
 
     def draw(stream, cells):
@@ -155,7 +155,7 @@ def _library(library, n_cells: int, rng: np.random.Generator) -> np.ndarray:
     library = np.asarray(library, np.float64)
     if library.shape not in ((), (n_cells,)):
         raise ValueError(
-            f"library must be a number or {n_cells} numbers, one a cell, got shape {library.shape}"
+            f"library must be a number or {n_cells} numbers, one per cell, got shape {library.shape}"
         )
     _checks.positive(float(library.min()), "library")
     return library if library.ndim else library * rng.lognormal(0, 0.3, n_cells)

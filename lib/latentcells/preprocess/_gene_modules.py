@@ -27,7 +27,7 @@ class GeneModules(BaseEstimator):
         labels_: (genes,) int, the number of each gene's module: the ``groups`` of a model.
 
     Raises:
-        ValueError: in ``fit`` for data that are not log1p, for genes that are constant over the
+        ValueError: in ``fit`` for data that are not log1p, for an absent ``X``, for genes that are constant over the
             training cells, and for more modules than half the genes.
 
     Example:
@@ -47,6 +47,7 @@ class GeneModules(BaseEstimator):
         """Divide the genes of ``X``, log1p data of the training cells."""
         _checks.in_memory(train)
         _checks.unique_genes(train)
+        _checks.has_x(train)
         _checks.log1p(train.X)
         x = inputs(train)
         self._check_genes(x, train.var_names)

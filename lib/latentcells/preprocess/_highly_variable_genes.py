@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from latentcells import _checks
 from latentcells._arrays import NOT_FITTED, column, layer_names
+from latentcells.preprocess._counts import LAYER, X, check_counts
 from latentcells.preprocess._library_size import LibrarySize
 
 METHODS = ("seurat", "cell_ranger", "seurat_v3", "pearson_residuals")
@@ -51,7 +52,7 @@ class HighlyVariableGenes(BaseEstimator):
         ValueError: for an unknown method, fewer than 1 gene or more than vary, a matrix without counts,
             repeated gene names, cells without a molecule, an unknown batch column, a batch with one
             cell, cells too few for the method; in ``transform`` before ``fit`` and for missing genes,
-            with ``fill=0`` where fewer than half of the genes are there.
+            with ``fill=0`` if more than half of the genes are missing.
 
     Example:
         >>> import anndata, numpy as np
@@ -79,7 +80,8 @@ class HighlyVariableGenes(BaseEstimator):
 
         Args:
             adata: AnnData in any unit, with these genes among others, in any order.
-            fill: 0 to add genes that ``adata`` lacks as zeros, with a warning; ``None`` refuses them.
+            fill: 0 to add genes that ``adata`` lacks as zeros, with a warning; arrays of ``varm`` are NaN
+                for them, ``varp`` is left out. ``None`` refuses missing genes.
         """
         check_is_fitted(self, msg=NOT_FITTED)
         _checks.choice(fill, (None, 0), "fill")
@@ -93,18 +95,15 @@ class HighlyVariableGenes(BaseEstimator):
         if fill is None or 2 * len(missing) > self.n:
             respell = "spell the genes as in the training data"
             usual = f"{respell}, or pass fill=0 to add them as zeros" if fill is None else respell
-            raise ValueError(f"{lack}: {_rename(self.genes_, adata.var_names) or usual}")
+            raise ValueError(f"{lack}: {_naming_remedy(self.genes_, adata.var_names) or usual}")
         warnings.warn(f"{lack}: they are zeros in every cell", stacklevel=2)
-        return _with_zeros(adata, missing)[:, self.genes_].copy()
+        return _with_zeros(adata, self.genes_)
 
     def _training_cells(self, train):
         """The counts in the unit that the method ranks, with the batch as ``obs["batch"]``."""
         _checks.in_memory(train)
         _checks.unique_genes(train)
-        layer = "counts" in train.layers
-        counts = train.layers["counts"] if layer else train.X
-        name = 'layers["counts"]' if layer else 'X (there is no layers["counts"])'
-        _checks.counts(counts, name)
+        counts, name = _counts(train)
         _checks.not_empty(counts, name, genes=False)
         x = sparse.csr_matrix(counts, dtype=np.float32)
         cells = anndata.AnnData(x, obs=self._batches(train), var=pd.DataFrame(index=train.var_names))
@@ -154,12 +153,22 @@ class HighlyVariableGenes(BaseEstimator):
             )
 
 
-def _rename(chosen, names):
-    """The mend where the two name their genes by different systems; an empty string where they do not."""
-    (due, example), (found, first) = _spelling(chosen), _spelling(names)
-    if due == found:
+def _counts(train):
+    """The checked counts, and what a message calls them."""
+    if "counts" in train.layers:
+        check_counts(train, LAYER, 'layers["counts"]')
+        return train.layers["counts"], 'layers["counts"]'
+    _checks.has_x(train)
+    check_counts(train, X, 'X (there is no layers["counts"])')
+    return train.X, "X"
+
+
+def _naming_remedy(chosen, names):
+    """The remedy where the two name their genes by different systems; an empty string where they do not."""
+    (expected, example), (received, first) = _spelling(chosen), _spelling(names)
+    if expected == received:
         return ""
-    return f"these genes are {found} ({first}), those of the training data {due} ({example}): translate them"
+    return f"these genes are {received} ({first}), those of the training data {expected} ({example}): translate them"
 
 
 def _spelling(names):
@@ -171,16 +180,32 @@ def _spelling(names):
     return "symbols", names[0]
 
 
-def _with_zeros(adata, missing):
-    """``adata`` and the missing genes beside it, zero in ``X`` and in every layer."""
+def _with_zeros(adata, genes):
+    """A copy of ``adata`` with these genes; those that it lacks are zero in ``X`` and in every layer."""
+    places = adata.var_names.get_indexer(genes)  # -1 for a missing gene: the column that is appended
+    frame = adata[:, []].copy()  # what is not of genes
 
-    def zeros(x):
-        return sparse.csr_matrix((adata.n_obs, len(missing)), dtype=x.dtype)
+    def widen(x, name):
+        if x is None:
+            return None
+        _checks.not_masked(x, name)
+        if sparse.issparse(x):
+            return sparse.hstack([x, type(x)((adata.n_obs, 1), dtype=x.dtype)], x.format)[:, places]
+        return np.concatenate([x, np.zeros((adata.n_obs, 1), x.dtype)], axis=1)[:, places]
 
-    blank = anndata.AnnData(
-        zeros(adata.X),
-        obs=pd.DataFrame(index=adata.obs_names),
-        var=pd.DataFrame(index=missing),
-        layers={name: zeros(adata.layers[name]) for name in layer_names(adata)},
+    return anndata.AnnData(
+        widen(adata.X, "X"),
+        frame.obs,
+        adata.var.reindex(genes),
+        frame.uns,
+        obsm=frame.obsm,
+        obsp=frame.obsp,
+        varm={name: _with_nan(x)[places] for name, x in adata.varm.items() if isinstance(x, np.ndarray)},
+        layers={name: widen(adata.layers[name], f"layers[{name!r}]") for name in layer_names(adata)},
+        raw=frame.raw,
     )
-    return anndata.concat([adata, blank], axis="var", join="outer", merge="first", uns_merge="first")
+
+
+def _with_nan(x):
+    """``x`` with a last row of NaN."""
+    return np.concatenate([x, np.full((1, *x.shape[1:]), np.nan)])

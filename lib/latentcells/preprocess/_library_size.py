@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from latentcells import _checks
 from latentcells._arrays import NOT_FITTED
+from latentcells.preprocess._counts import X, check_counts, remedy_for
 
 
 class LibrarySize(BaseEstimator):
@@ -16,7 +17,7 @@ class LibrarySize(BaseEstimator):
     .. math:: x_{cg} = \log\left(1 + s \, \frac{k_{cg}}{\sum_{g'} k_{cg'}}\right)
 
     with the counts :math:`k` of cell :math:`c` and gene :math:`g`, and the target sum :math:`s`. The
-    library is the sum over the genes that are there: normalise before selecting genes. scanpy does
+    library is the sum over the genes of the data: normalise before selecting genes. scanpy does
     the arithmetic (``sc.pp.normalize_total``, ``sc.pp.log1p``).
 
     Args:
@@ -28,9 +29,9 @@ class LibrarySize(BaseEstimator):
         target_sum_: the target sum, after ``fit``.
 
     Raises:
-        ValueError: for a target sum that is not positive; in ``fit`` and ``transform`` for values that
-            are no counts, data that went through log1p already, and cells without a molecule; in
-            ``transform`` before ``fit``.
+        ValueError: for a target sum that is not positive; in ``fit`` and ``transform`` for an absent or
+            masked ``X``, values that are no counts, data that went through log1p already, and cells
+            without a molecule; in ``transform`` before ``fit``.
 
     References:
         Wolf et al. 2018, scanpy, https://doi.org/10.1186/s13059-017-1382-0
@@ -51,15 +52,15 @@ class LibrarySize(BaseEstimator):
 
     def fit(self, train):
         """Take the target sum from the training cells (AnnData whose ``X`` holds counts)."""
-        _check_raw(train)
-        libraries = np.asarray(train.X.sum(axis=1)).ravel()
+        _check_counts(train)
+        libraries = np.asarray(train.X.sum(axis=1, dtype=np.float64)).ravel()
         self.target_sum_ = float(np.median(libraries) if self.target_sum is None else self.target_sum)
         return self
 
     def transform(self, adata):
         """A new AnnData: ``X`` normalised (float32), the counts in ``layers["counts"]``."""
         check_is_fitted(self, msg=NOT_FITTED)
-        _check_raw(adata)
+        _check_counts(adata)
         out = adata.copy()
         if "counts" not in out.layers:
             out.layers["counts"] = adata.X.copy()
@@ -72,12 +73,14 @@ class LibrarySize(BaseEstimator):
         return out
 
 
-def _check_raw(adata):
+def _check_counts(adata):
     _checks.in_memory(adata)
+    _checks.has_x(adata)
     if "log1p" in adata.uns:
+        remedies = [remedy_for(adata, X), 'del adata.uns["log1p"]']
         raise ValueError(
             'X went through log1p already (uns["log1p"] is set), normalising it twice is wrong: '
-            'set adata.X = adata.layers["counts"].copy() and del adata.uns["log1p"]'
+            f"{' and '.join(filter(None, remedies))}"
         )
-    _checks.counts(adata.X)
+    check_counts(adata, X, "X")
     _checks.not_empty(adata.X, genes=False)

@@ -22,8 +22,8 @@ class MinMax(BaseEstimator):
         scaler_: the fitted ``MinMaxScaler``.
 
     Raises:
-        ValueError: for NaN or infinite values; in ``transform`` before ``fit`` and for other genes than
-            those of ``fit``.
+        ValueError: for NaN or infinite values, an absent or masked ``X``; in ``transform`` before ``fit`` and
+            for other genes than those of ``fit``.
 
     Example:
         >>> import anndata, numpy as np
@@ -37,6 +37,7 @@ class MinMax(BaseEstimator):
     def fit(self, train):
         """Take each gene's minimum and maximum from the training cells' ``X``, in any unit."""
         _checks.in_memory(train)
+        _checks.has_x(train)
         _checks.finite(train.X)
         self.genes_ = train.var_names.copy()
         self.scaler_ = MinMaxScaler(clip=True).fit(inputs(train))
@@ -46,6 +47,7 @@ class MinMax(BaseEstimator):
         """A new AnnData: ``X`` dense float32 within [0, 1]; layers are kept as they are."""
         check_is_fitted(self, msg=NOT_FITTED)
         _checks.in_memory(adata)
+        _checks.has_x(adata)
         _checks.finite(adata.X)
         _checks.same_genes(list(adata.var_names), list(self.genes_), "adata")
         out = adata.copy()
