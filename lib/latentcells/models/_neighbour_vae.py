@@ -6,9 +6,10 @@ import tensorflow as tf
 from keras import ops
 
 from latentcells import _checks
+from latentcells._neighbours import nearest, walk
 from latentcells.models._batch_vae import BatchVAE
 from latentcells.models._cell_model import Shuffle, batches
-from latentcells.preprocess._mutual_neighbours import mutual_neighbours, nearest, shared_space, walk
+from latentcells.preprocess._mutual_neighbours import mutual_neighbours, unit_length_components
 
 FIRST = 0.5  # the share of the epochs in which neighbours come from the data; then they come from z
 
@@ -84,7 +85,7 @@ class NeighbourVAE(BatchVAE):
             x,
             self.seed,
             epochs,
-            mutual_neighbours(shared_space(x["x"]), x["batch"].argmax(axis=1), self.n_mutual),
+            mutual_neighbours(unit_length_components(x["x"]), x["batch"].argmax(axis=1), self.n_mutual),
         )
 
     def _dataset(self, data, batch_size, shuffler):
