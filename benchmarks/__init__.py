@@ -1,1 +1,1 @@
-"""What `make results` and `make bench` run: trainings over several seeds, and side-by-side runs against other tools."""
+"""What `make results` and `make bench` run: trainings over several seeds, and comparisons with other tools."""

@@ -1,7 +1,7 @@
-"""One contender of `benchmarks.speed`, in a process of its own: ``python -m benchmarks.contenders jax bernoulli 8``.
+"""One contender of `benchmarks.speed`, in its own process: ``python -m benchmarks.contenders jax bernoulli 8``.
 
-The last line printed is a JSON object: what was measured -> seconds of each epoch. The first epoch of a `fit`
-compiles, or starts the data pipeline, and does not count.
+The last printed line is a JSON object with, for each thing that was timed, the seconds of its epochs. The first epoch
+of a `fit` compiles, or starts the data pipeline, and does not count.
 """
 
 import json
@@ -17,7 +17,7 @@ WIDTH, LATENT_DIM, BATCH_SIZE = 256, 64, 100
 
 
 def data():
-    """The document's cells and genes, or as many simulated ones where they cannot be had: (name, AnnData)."""
+    """The document's cells and genes, or as many simulated ones if they are not available: (name, AnnData)."""
     from latentcells import datasets
 
     try:
@@ -27,7 +27,7 @@ def data():
 
 
 def input_for(likelihood, adata) -> np.ndarray:
-    """What the likelihood is meant for: counts, or the document's min-max-scaled z-scores."""
+    """What the likelihood takes: counts, or the document's min-max-scaled z-scores."""
     import latentcells as lc
 
     if likelihood == "negative_binomial":
@@ -36,7 +36,7 @@ def input_for(likelihood, adata) -> np.ndarray:
 
 
 def keras_fit(likelihood, epochs, adata) -> dict:
-    """`VAE.fit`; on TensorFlow by turns with the bare step, so that both see the same machine."""
+    """`VAE.fit`; on TensorFlow in turns with the bare step, so that both see the same machine."""
     import keras
 
     import latentcells as lc
@@ -62,15 +62,15 @@ def keras_fit(likelihood, epochs, adata) -> dict:
         return {"fit": fit(epochs)}
     bare = bare_step(model, x)
     bare(1)
-    found = {"fit": [], "bare step": []}
+    seconds = {"fit": [], "bare step": []}
     for _ in range(2):
-        found["fit"] += fit(epochs // 2)
-        found["bare step"] += bare(epochs // 2)
-    return found
+        seconds["fit"] += fit(epochs // 2)
+        seconds["bare step"] += bare(epochs // 2)
+    return seconds
 
 
 def bare_step(model, x):
-    """The compiled training step alone, on batches that lie ready: a function of the number of epochs."""
+    """The compiled training step alone, on prepared mini-batches: a function of the number of epochs."""
     import tensorflow as tf
 
     step = tf.function(model.train_step)
@@ -89,11 +89,11 @@ def bare_step(model, x):
 
 
 def scvi_train(layers, epochs, adata) -> dict:
-    """scvi-tools' SCVI by its own trainer, on dense counts: quicker for it than sparse ones.
+    """scvi-tools' SCVI by its own trainer, on dense counts, which it reads faster than sparse ones.
 
     Args:
         layers: ``"default"`` (batch normalisation and dropout), or ``"plain"`` (neither, as in our model).
-        epochs: counted ones.
+        epochs: that count.
         adata: with counts.
     """
     import scvi

@@ -1,9 +1,9 @@
 """Chapter 3: which genes and how many: scores, seconds and memory, and what a selection on all cells leaks.
 
-One rule for all: genes seen in fewer than three of the training cells are left out; genes, PCA and VAE are fitted on
-the training cells, nine tenths; all cells are embedded and scored. A training takes at most EPOCHS epochs, fewer where
-the loss of the other tenth has stopped falling. All have five seeds but for the VAE on all genes, which is dear and
-has two.
+The same rule throughout: genes that fewer than three of the training cells express are left out; genes, PCA and VAE are
+fitted on the training cells, nine tenths; all cells are embedded and scored. A training takes at most EPOCHS epochs,
+fewer if the loss of the other tenth stops falling. There are five seeds, two for the VAE on all genes, which is
+expensive.
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,9 @@ from sklearn.preprocessing import StandardScaler
 
 import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
 from benchmarks.alone import alone
-from benchmarks.records import row
-from benchmarks.vae import SEEDS, over_seeds, rows_of, scores, stopped, tenth
+from benchmarks.records import SEEDS, over_seeds, rows_of
+from benchmarks.vae import scores, split_tenth, train_until_best
+from latentcells.course.results import row
 
 import keras  # isort: skip
 
@@ -32,13 +33,13 @@ CONTROLS = ("most expressed", "random genes")
 N_TYPES = {"pbmc_facs": 10, "pbmc3k": 8}
 BATCH_SIZE, DROPOUT, EPOCHS = 128, 0.2, 30
 ALL_GENES_SEEDS = 2  # of the VAE
-ROUNDS = 3  # that are timed
+ROUNDS = 3  # of timing
 LEAK_CELLS, LEAK_GENES = 1000, 200
 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """A data set: its genes seen in three training cells or more, and which cells are held out of every fit."""
+    """A data set: the genes that three training cells or more express, and the cells held out of every fit."""
 
     name: str
     log1p: AnnData  # counts in its layer
@@ -47,20 +48,20 @@ class Cells:
 
 @cache
 def load(name):
-    """The cells of a data set, log1p of all genes first: a library size is the sum over all of them."""
+    """The cells of a data set. log1p comes before the selection: a library size is the sum over all genes."""
     adata = lc.datasets.load(name)
-    outside = np.isin(np.arange(adata.n_obs), tenth(adata.n_obs)[0])
+    outside = np.isin(np.arange(adata.n_obs), split_tenth(adata.n_obs)[0])
     log1p = lc.preprocess.LibrarySize().fit(adata).transform(adata)
-    return Cells(name, seen(log1p, ~outside), outside)
+    return Cells(name, expressed(log1p, ~outside), outside)
 
 
-def seen(adata, cells):
+def expressed(adata, cells):
     """``adata`` with the genes that at least three of ``cells`` express."""
     return adata[:, np.asarray((adata.X[cells] > 0).sum(axis=0)).ravel() >= 3].copy()
 
 
 @cache
-def chosen(cells, selection, size, draw=0):
+def choose(cells, selection, size, draw=0):
     """The names of ``size`` genes, chosen on the training cells; ``draw`` is the seed of random ones."""
     training = cells.log1p[~cells.outside]
     if selection == ALL:
@@ -80,11 +81,11 @@ def pca(cells, genes, seed):
 
 
 def vae(cells, genes, seed):
-    """z of all cells; one without a molecule of these genes is not trained on and gets the prior's mean, zero."""
+    """z of all cells; a cell without a molecule of these genes is not trained on and gets the prior mean, zero."""
     x = lc.inputs(cells.log1p[:, genes], layer="counts")
     full = x.sum(axis=1) > 0
-    wide = x.shape[1] > 2000  # XLA compiles for seconds, and is then quicker
-    model, _ = stopped(
+    wide = x.shape[1] > 2000  # XLA compiles for seconds, and is then faster
+    model, _ = train_until_best(
         x[full & ~cells.outside], x[full & cells.outside], seed, {"dropout": DROPOUT}, EPOCHS, patience=4,
         batch_size=BATCH_SIZE, validation_batch_size=512, jit_compile=wide or "auto",
     )  # fmt: skip
@@ -96,41 +97,41 @@ def vae(cells, genes, seed):
 EMBED = {"PCA-50": pca, "VAE": vae}
 
 
-def scored(cells, model, selection, size, seed):
-    """Scores of one embedding, and the share of cells in which none of its genes was seen."""
-    genes = chosen(cells, selection, size, seed if selection == "random genes" else 0)
+def score(cells, model, selection, size, seed):
+    """Scores of an embedding, and the share of cells that express none of its genes."""
+    genes = choose(cells, selection, size, seed if selection == "random genes" else 0)
     z = EMBED[model](cells, genes, seed)
-    found = scores(z, cells.log1p.obs["label"].to_numpy(), N_TYPES[cells.name], seed)
+    of_z = scores(z, cells.log1p.obs["label"].to_numpy(), N_TYPES[cells.name], seed)
     empty = np.mean(cells.log1p[:, genes].X.sum(axis=1) == 0)
-    kept = {"knn_macro_f1": found["knn_macro_f1"], "leiden_ari": found["leiden_ari"], "empty_cells": empty}
-    return {f"{metric}[{label_of(size)}]": value for metric, value in kept.items()}
+    result = {"knn_macro_f1": of_z["knn_macro_f1"], "leiden_ari": of_z["leiden_ari"], "empty_cells": empty}
+    return {f"{metric}[{setting_of(size)}]": value for metric, value in result.items()}
 
 
 def sweep(name, model, selection, sizes=SIZES):
-    """Rows of one way to choose the genes, for each number of genes."""
+    """Rows of one selection, for each number of genes."""
     cells, rows = load(name), []
     for size in sizes:
         seeds = SEEDS[:ALL_GENES_SEEDS] if model == "VAE" and size is None else SEEDS
-        score, baseline = partial(scored, cells, model, selection, size), selection in (*CONTROLS, ALL)
-        rows += over_seeds(name, f"{model}, {selection}", score, baseline, seeds)
+        of_seed, baseline = partial(score, cells, model, selection, size), selection in (*CONTROLS, ALL)
+        rows += over_seeds(name, f"{model}, {selection}", of_seed, baseline, seeds)
     return rows
 
 
-def label_of(size):
-    """What a metric's bracket says."""
+def setting_of(size):
+    """A number of genes, in a metric's brackets."""
     return f"{size} genes" if size else ALL
 
 
-def leaked(adata, seed):
-    """Scores of a linear classifier by cross-validation, the genes chosen on all cells or in each training part."""
+def leakage(adata, seed):
+    """Scores of a linear classifier in cross-validation, its genes chosen on all cells or on each training part."""
     rng = np.random.default_rng(seed)
     adata = adata[np.sort(rng.choice(adata.n_obs, LEAK_CELLS, replace=False))].copy()
-    log1p = seen(lc.preprocess.LibrarySize().fit(adata).transform(adata), np.arange(LEAK_CELLS))
+    log1p = expressed(lc.preprocess.LibrarySize().fit(adata).transform(adata), np.arange(LEAK_CELLS))
     label = log1p.obs["label"].astype(str).to_numpy()
     labels = {"real": label, "random": rng.permutation(label)}
     return {
         f"{how} on {where}": {
-            f"probe_macro_f1[{kind} labels]": predicted(log1p, y, how, where, seed)
+            f"probe_macro_f1[{kind} labels]": cross_validate(log1p, y, how, where, seed)
             for kind, y in labels.items()
         }
         for how in ("F score", "HVG")
@@ -138,14 +139,14 @@ def leaked(adata, seed):
     }
 
 
-def predicted(log1p, y, how, where, seed):
+def cross_validate(log1p, y, how, where, seed):
     """Macro-F1 of logistic regression over five folds."""
-    x, guess = lc.inputs(log1p), np.empty_like(y)
+    x, predicted = lc.inputs(log1p), np.empty_like(y)
     for training, test in StratifiedKFold(5, shuffle=True, random_state=seed).split(x, y):
         genes = best(log1p, y, how, np.arange(len(y)) if where == "all cells" else training)
         probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        guess[test] = probe.fit(x[training][:, genes], y[training]).predict(x[test][:, genes])
-    return f1_score(y, guess, average="macro")
+        predicted[test] = probe.fit(x[training][:, genes], y[training]).predict(x[test][:, genes])
+    return f1_score(y, predicted, average="macro")
 
 
 def best(log1p, y, how, cells):
@@ -161,28 +162,28 @@ def best(log1p, y, how, cells):
 def leak():
     """Rows of what a selection on all cells leaks."""
     adata = lc.datasets.pbmc_facs()
-    runs = [leaked(adata, seed) for seed in SEEDS]
-    found = []
+    runs = [leakage(adata, seed) for seed in SEEDS]
+    rows = []
     for method in runs[0]:
         baseline = method.endswith("training cells")
-        found += rows_of("pbmc_facs", method, [run[method] for run in runs], baseline)
-    return found
-
-
-def cost(name, size):
-    """Rows of seconds and of the peak memory of a fresh process, for one number of genes."""
-    cells, rows, label = load(name), [], label_of(size)
-    genes = chosen(cells, "pearson_residuals" if size else ALL, size)
-    for model, layer in (("PCA-50", None), ("VAE", "counts")):
-        seconds, peak = alone(fitted, lc.inputs(cells.log1p[~cells.outside][:, genes], layer), model)
-        timed = "fit" if model == "PCA-50" else "epoch"
-        rows.append(row(name, model, f"seconds[{timed}, {label}]", seconds, "s", model == "PCA-50"))
-        rows.append(row(name, model, f"peak_rss_mb[{label}]", [peak], "MB", model == "PCA-50"))
+        rows += rows_of("pbmc_facs", method, [run[method] for run in runs], baseline)
     return rows
 
 
-def fitted(x, model):
-    """Seconds of each round of fitting ``model`` to x, (cells, genes); the first one compiles and does not count."""
+def cost(name, size):
+    """Rows of the seconds and the peak memory of a fresh process, for one number of genes."""
+    cells, rows, setting = load(name), [], setting_of(size)
+    genes = choose(cells, "pearson_residuals" if size else ALL, size)
+    for model, layer in (("PCA-50", None), ("VAE", "counts")):
+        seconds, peak = alone(time_fits, lc.inputs(cells.log1p[~cells.outside][:, genes], layer), model)
+        timed = "fit" if model == "PCA-50" else "epoch"
+        rows.append(row(name, model, f"seconds[{timed}, {setting}]", seconds, "s", model == "PCA-50"))
+        rows.append(row(name, model, f"peak_rss_mb[{setting}]", [peak], "MB", model == "PCA-50"))
+    return rows
+
+
+def time_fits(x, model):
+    """Seconds of each round of fitting ``model`` to x, (cells, genes), after the first one, which compiles."""
     seconds = []
     if model == "PCA-50":
         fit = partial(PCA(50, random_state=0).fit, x)
@@ -198,7 +199,7 @@ def fitted(x, model):
 
 
 def parts():
-    """The run in pieces: functions without arguments, each of which gives rows."""
+    """The parts of the run: functions without arguments, each of which returns rows."""
     swept, at_2000 = ("pearson_residuals", "seurat", *CONTROLS), ("cell_ranger", "seurat_v3")
     return [
         *(partial(sweep, name, "PCA-50", way) for name in N_TYPES for way in swept),
@@ -213,4 +214,4 @@ def parts():
 
 def rows():
     """All rows of ``03_hvg.json``."""
-    return [found for part in parts() for found in part()]
+    return [one for part in parts() for one in part()]

@@ -1,4 +1,4 @@
-"""Chapter 2: normalisation layers beside each other, and the batch sizes that they bear, five seeds each."""
+"""Chapter 2: normalisation layers side by side, and how small a mini-batch they tolerate, five seeds each."""
 
 from functools import partial
 
@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 import latentcells as lc
-from benchmarks.vae import over_seeds, scores, stopped, tenth
+from benchmarks.records import over_seeds
+from benchmarks.vae import scores, split_tenth, train_until_best
 
 BATCH_SIZE, DROPOUT, GROUPS = 128, 0.3, 20
 BATCH_SIZES, SWEEP_EPOCHS = (4, 16, 64, 256), 5
@@ -18,8 +19,8 @@ HIDDEN = {
 }
 
 
-def of_genes(log1p):
-    """The settings that normalise the genes; modules are fitted on the cells of ``log1p``."""
+def settings_of_genes(log1p):
+    """The settings that normalise the genes; the modules are fitted on the cells of ``log1p``."""
     groups = {
         "group of genes, as they lie": GROUPS,
         "group of genes, modules": lc.preprocess.GeneModules(GROUPS).fit(log1p).labels_,
@@ -30,66 +31,66 @@ def of_genes(log1p):
     return {name: {**setting, "normalization_of": "genes"} for name, setting in settings.items()}
 
 
-def divided(adata, method="seurat"):
-    """Counts (cells, 2000 genes), which cells are held out, and log1p of the same genes.
+def divide(adata, method="seurat"):
+    """Counts (cells, 2000 genes), a mask of the held-out cells, and log1p of the same genes.
 
     The genes are chosen on the cells that are not held out.
     """
-    outside = np.isin(np.arange(adata.n_obs), tenth(adata.n_obs)[0])
+    outside = np.isin(np.arange(adata.n_obs), split_tenth(adata.n_obs)[0])
     genes = lc.preprocess.HighlyVariableGenes(2000, method).fit(adata[~outside])
     log1p = genes.transform(lc.preprocess.LibrarySize().fit(adata).transform(adata))
     return lc.inputs(log1p, layer="counts"), outside, log1p
 
 
 def train(x, outside, seed, batch_size=BATCH_SIZE, epochs=50, **setting):
-    """A VAE trained on the cells that are not held out, up to the epoch that suits the others best, and that epoch."""
-    return stopped(
+    """A VAE trained on the cells that are not held out, up to the best epoch for the others, and that epoch."""
+    return train_until_best(
         x[~outside], x[outside], seed, {"dropout": DROPOUT, **setting}, epochs, patience=5, batch_size=batch_size,
         validation_batch_size=512,
     )  # fmt: skip
 
 
-def compared(x, outside, label, setting, seed):
-    """Every score of z of all cells, the held-out cells' ELBO and the epochs of one training."""
+def compare(x, outside, label, setting, seed):
+    """Every score of z of all cells, the ELBO of the held-out cells, and the epochs of the training."""
     model, epochs = train(x, outside, seed, **setting)
     elbo = model.elbo(x[outside], draws=5)["elbo"]
     return {**scores(model.encode(x), label, 10, seed), "heldout_elbo": elbo, "epochs": epochs}
 
 
-def swept(x, outside, label, setting, seed):
-    """kNN score and held-out ELBO after the same number of cells in batches of each size."""
-    found = {}
+def sweep(x, outside, label, setting, seed):
+    """kNN score and held-out ELBO after the same number of epochs with mini-batches of each size."""
+    result = {}
     for size in BATCH_SIZES:
         model, _ = train(x, outside, seed, batch_size=size, epochs=SWEEP_EPOCHS, **setting)
         score = lc.evaluate.annotation(model.encode(x), label, seed=seed)["knn_macro_f1"]
-        found[f"knn_macro_f1[batch size {size}]"] = score
-        found[f"heldout_elbo[batch size {size}]"] = model.elbo(x[outside], draws=5)["elbo"]
-    return found
+        result[f"knn_macro_f1[batch size {size}]"] = score
+        result[f"heldout_elbo[batch size {size}]"] = model.elbo(x[outside], draws=5)["elbo"]
+    return result
 
 
-def of_settings(settings, score, x, outside, label):
-    """Rows of each setting, by `compared` or `swept`."""
-    found = []
+def rows_of_settings(settings, score, x, outside, label):
+    """Rows of each setting, scored by `compare` or `sweep`."""
+    rows = []
     for name, setting in settings.items():
-        one = partial(score, x, outside, label, setting)
-        found += over_seeds("pbmc_facs", name, one, baseline=name == "none")
-    return found
+        score_setting = partial(score, x, outside, label, setting)
+        rows += over_seeds("pbmc_facs", name, score_setting, baseline=name == "none")
+    return rows
 
 
-def on_pearson_genes(adata):
+def rows_on_pearson_genes(adata):
     """The settings of the hidden layers again, on genes chosen by Pearson residuals."""
-    x, outside, _ = divided(adata, "pearson_residuals")
-    found = of_settings(HIDDEN, compared, x, outside, adata.obs["label"].to_numpy())
-    return [{**row, "metric": f"{row['metric']}[Pearson residuals]"} for row in found]
+    x, outside, _ = divide(adata, "pearson_residuals")
+    rows = rows_of_settings(HIDDEN, compare, x, outside, adata.obs["label"].to_numpy())
+    return [{**row, "metric": f"{row['metric']}[Pearson residuals]"} for row in rows]
 
 
 def rows():
     """All rows of ``02_normalization.json``."""
     facs = lc.datasets.pbmc_facs()
-    x, outside, log1p = divided(facs)
+    x, outside, log1p = divide(facs)
     label = facs.obs["label"].to_numpy()
     pca = PCA(50, random_state=0).fit_transform(lc.inputs(log1p))
-    found = over_seeds("pbmc_facs", "PCA-50", partial(scores, pca, label, 10), baseline=True)
-    found += of_settings({**HIDDEN, **of_genes(log1p[~outside])}, compared, x, outside, label)
-    sweep = {name: HIDDEN[name] for name in ("none", "batch", "layer")}
-    return found + of_settings(sweep, swept, x, outside, label) + on_pearson_genes(facs)
+    rows = over_seeds("pbmc_facs", "PCA-50", partial(scores, pca, label, 10), baseline=True)
+    rows += rows_of_settings({**HIDDEN, **settings_of_genes(log1p[~outside])}, compare, x, outside, label)
+    swept = {name: HIDDEN[name] for name in ("none", "batch", "layer")}
+    return rows + rows_of_settings(swept, sweep, x, outside, label) + rows_on_pearson_genes(facs)

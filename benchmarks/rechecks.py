@@ -1,6 +1,6 @@
-"""One row of each stored run, made again with its first seed in seconds: does what the library now gives contradict it?
+"""One row of each stored run, computed again with its first seed in seconds: does today's library contradict it?
 
-All of them together take less than a minute. A row of another tool is made where that tool is installed.
+All of them together take less than a minute. A row of another tool is computed if that tool is installed.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ UNCHECKED = {"01_speed": "its rates are of one machine"}
 
 @dataclass(frozen=True)
 class Recheck:
-    """A row of a stored run, and the function that gives its metrics for the first seed."""
+    """A row of a stored run, and the function that computes its metrics for the first seed."""
 
     dataset: str
     method: str
@@ -35,13 +35,13 @@ class Recheck:
     again: Callable[[], dict]
 
     def row(self, run) -> dict:
-        """The row of a stored run that this is about."""
+        """Its row of a stored run."""
         keys = "dataset", "method", "metric"
         return next(row for row in run["rows"] if all(row[key] == getattr(self, key) for key in keys))
 
 
 def contradiction(row, value) -> str:
-    """Why a value contradicts a stored row, or nothing: it may be 3 standard deviations from the mean, or `FLOOR`."""
+    """Why a value contradicts a stored row, or "": it may be 3 standard deviations from the mean, or `FLOOR`."""
     allowed = max(3 * (row["sd"] or 0.0), FLOOR)
     if abs(value - row["mean"]) <= allowed:
         return ""
@@ -53,12 +53,12 @@ def contradiction(row, value) -> str:
 
 def _pca():
     adata = lc.datasets.pbmc3k()
-    z = PCA(10, random_state=0).fit_transform(vae.prepared(adata)["gaussian"])
+    z = PCA(10, random_state=0).fit_transform(vae.prepare(adata)["gaussian"])
     return lc.evaluate.annotation(z, adata.obs["label"].to_numpy(), seed=0)
 
 
 def _layer_normalised_vae():
-    x, outside, _ = normalization.divided(lc.datasets.pbmc_facs())
+    x, outside, _ = normalization.divide(lc.datasets.pbmc_facs())
     training = {"batch_size": 256, "epochs": normalization.SWEEP_EPOCHS, **normalization.HIDDEN["layer"]}
     model, _ = normalization.train(x, outside, 0, **training)
     return {"heldout_elbo[batch size 256]": model.elbo(x[outside], draws=5)["elbo"]}
@@ -66,14 +66,14 @@ def _layer_normalised_vae():
 
 def _pca_of_few_genes():
     cells = hvg.load("pbmc_facs")
-    z = hvg.pca(cells, hvg.chosen(cells, "pearson_residuals", 100), 0)
-    found = lc.evaluate.annotation(z, cells.log1p.obs["label"].to_numpy(), seed=0)
-    return {"knn_macro_f1[100 genes]": found["knn_macro_f1"]}
+    z = hvg.pca(cells, hvg.choose(cells, "pearson_residuals", 100), 0)
+    scores = lc.evaluate.annotation(z, cells.log1p.obs["label"].to_numpy(), seed=0)
+    return {"knn_macro_f1[100 genes]": scores["knn_macro_f1"]}
 
 
 def _masked_autoencoder():
     embed = self_supervised.EMBEDDINGS["masked autoencoder"]
-    return self_supervised.scored(embed, 0, {"10 per type": 10})
+    return self_supervised.score(embed, 0, {"10 per type": 10})
 
 
 def _overcorrection(correct):
@@ -97,8 +97,8 @@ def _transformer():
 
 
 def _few_genes():
-    found = transformer_genes.logistic("variable", 64, 0, ask=None)
-    return {"macro_f1[64 tokens]": found["macro_f1"]}
+    scores = transformer_genes.logistic("variable", 64, 0, ask=None)
+    return {"macro_f1[64 tokens]": scores["macro_f1"]}
 
 
 def _wells():
@@ -111,9 +111,9 @@ def _expression():
     return transformer_markers.agreement(ranking, transformer_markers.reference(0))
 
 
-# Of six runs no network is trained again, for that takes too long. The VAE of chapters 1, 3 and 10 is trained in the
-# recheck of chapter 2, the Transformer of chapters 7 and 8 in that of chapter 6; those of chapter 5 by its notebook
-# only.
+# For six runs no network is trained again, which would take too long. The VAE of chapters 1, 3 and 10 is trained in the
+# recheck of chapter 2, the Transformer of chapters 7 and 8 in that of chapter 6; the networks of chapter 5 in its
+# notebook only.
 RECHECKS = {
     "01_vae": Recheck("pbmc3k", "PCA-10", "probe_macro_f1", _pca),
     "02_normalization": Recheck("pbmc_facs", "layer", "heldout_elbo[batch size 256]", _layer_normalised_vae),

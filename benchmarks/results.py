@@ -1,4 +1,4 @@
-"""`make results`: run the experiments again whose numbers the chapters show."""
+"""`make results`: run the experiments again whose results the chapters show."""
 
 import sys
 

@@ -1,8 +1,8 @@
-"""Training from disk beside training in memory: the memory that each takes, and its rate, as the cells become more.
+"""Training from disk and in memory side by side: the peak memory and the rate of each, by the number of cells.
 
-The cells are ten thousand simulated ones, written one after the other as often as the size asks: the file is as
-large as it says, and its writing needs no more memory than they do. Each measurement is a process of its own.
-TensorFlow traces the step in the first epoch; the rate is that of the median epoch of those after it.
+The cells are ten thousand simulated ones, written as many times as the size requires: the file is of the full size,
+and writing it takes no more memory than they do. Each measurement is a process of its own. TensorFlow traces the step
+in the first epoch; the rate is that of the median epoch after it.
 
 ``python -m benchmarks.scaling`` stores the run; with ``--sizes`` it takes others, a million cells among them.
 """
@@ -17,18 +17,21 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.records import ROOT, record, row
+from benchmarks.records import ROOT, record
+from latentcells.course.results import row
 
 SIZES = 10_000, 100_000
-GENES, ONE = 500, 10_000  # cells that are simulated
-TRAINED = 300_000  # cells that are trained on at least, in as many epochs as that takes
+GENES, ONE = 500, 10_000  # ONE: how many cells are simulated
+TRAINED = 300_000  # cells to train on at least, in as many epochs as that takes
 IN_MEMORY, FROM_DISK = "in memory", "from disk"
-STORED = ROOT / "book" / "reliability" / "scaling.json"  # of no chapter, so not on the page of all results
+STORED = (
+    ROOT / "book" / "reliability" / "scaling.json"
+)  # belongs to no chapter, so it is not on the results page
 TABLE = STORED.with_suffix(".csv")
 
 
 def write(path, n_cells):
-    """An ``.h5ad`` file's layer of counts, written ten thousand cells at a time."""
+    """Write the layer of counts of an ``.h5ad`` file, ten thousand cells at a time."""
     import h5py
     from anndata.io import sparse_dataset, write_elem
 
@@ -42,7 +45,7 @@ def write(path, n_cells):
 
 
 def train(how, path) -> dict:
-    """A VAE's training in this process: the seconds of its median epoch, the cells, and the peak memory in MB."""
+    """Train a VAE in this process: its number of cells, the seconds of the median epoch, the peak memory in MB."""
     import h5py
     import keras
     import numpy as np
@@ -68,7 +71,7 @@ def train(how, path) -> dict:
 
 
 def measure(how, path) -> dict:
-    """A training's own report, from its own process."""
+    """The report of a training, from its own process."""
     command = [sys.executable, "-m", "benchmarks.scaling", "--train", how, str(path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -77,20 +80,20 @@ def measure(how, path) -> dict:
 
 
 def rows(sizes=SIZES) -> list:
-    """The stored run's rows."""
-    found = {}
+    """All rows of the stored run."""
+    reports = {}
     with tempfile.TemporaryDirectory() as folder:
         for n_cells in sizes:
             path = Path(folder) / "cells.h5ad"
             write(path, n_cells)
             for how in (IN_MEMORY, FROM_DISK):
-                found[how, n_cells] = report = measure(how, path)
+                reports[how, n_cells] = report = measure(how, path)
                 print(f"{how:<10}{n_cells:>9} cells {report}", flush=True)
-    return [*_measured(found), *_compared(found, sizes)]
+    return [*_measured(reports), *_compared(reports, sizes)]
 
 
-def _measured(found):
-    for (how, n), report in found.items():
+def _measured(reports):
+    for (how, n), report in reports.items():
         rate = report["cells"] / report["seconds"]
         for metric, value, unit in (
             ("peak_rss_mb", report["peak_rss_mb"], "MB"),
@@ -99,39 +102,39 @@ def _measured(found):
             yield row("simulate", how, f"{metric}[{n} cells]", [value], unit, how == IN_MEMORY)
 
 
-def _compared(found, sizes):
-    """How much more memory the largest file takes than the smallest, and the rate's share of that in memory."""
+def _compared(reports, sizes):
+    """The memory of the largest file over that of the smallest, and the rate over the rate in memory."""
     least, most = min(sizes), max(sizes)
     for how in (IN_MEMORY, FROM_DISK):
-        growth = found[how, most]["peak_rss_mb"] / found[how, least]["peak_rss_mb"]
+        growth = reports[how, most]["peak_rss_mb"] / reports[how, least]["peak_rss_mb"]
         yield row("simulate", how, f"memory_growth[{least} to {most} cells]", [growth], "1", how == IN_MEMORY)
     for n in sizes:
-        share = found[IN_MEMORY, n]["seconds"] / found[FROM_DISK, n]["seconds"]
+        share = reports[IN_MEMORY, n]["seconds"] / reports[FROM_DISK, n]["seconds"]
         yield row("simulate", FROM_DISK, f"ratio_to_in_memory[{n} cells]", [share])
 
 
-def table(stored) -> list:
-    """What the page shows of the stored rows: a row for each number of cells."""
-    found = {}
-    for kept in stored:
-        what, _, cells = kept["metric"].removesuffix(" cells]").partition("[")
-        if what != "memory_growth":
-            found.setdefault(int(cells), {})[kept["method"], what] = kept["mean"]
+def table(rows) -> list:
+    """The page's table of the stored rows: a row for each number of cells."""
+    means = {}
+    for stored in rows:
+        metric, _, cells = stored["metric"].removesuffix(" cells]").partition("[")
+        if metric != "memory_growth":
+            means.setdefault(int(cells), {})[stored["method"], metric] = stored["mean"]
     return [
         {
             "cells": f"{n:,}",
-            "in memory, cells/s": f"{found[n][IN_MEMORY, 'cells_per_second']:,.0f}",
-            "from disk, cells/s": f"{found[n][FROM_DISK, 'cells_per_second']:,.0f}",
-            "share of the rate": f"{found[n][FROM_DISK, 'ratio_to_in_memory']:.2f}",
-            "in memory, MB": f"{found[n][IN_MEMORY, 'peak_rss_mb']:,.0f}",
-            "from disk, MB": f"{found[n][FROM_DISK, 'peak_rss_mb']:,.0f}",
+            "in memory, cells/s": f"{means[n][IN_MEMORY, 'cells_per_second']:,.0f}",
+            "from disk, cells/s": f"{means[n][FROM_DISK, 'cells_per_second']:,.0f}",
+            "share of the rate": f"{means[n][FROM_DISK, 'ratio_to_in_memory']:.2f}",
+            "in memory, MB": f"{means[n][IN_MEMORY, 'peak_rss_mb']:,.0f}",
+            "from disk, MB": f"{means[n][FROM_DISK, 'peak_rss_mb']:,.0f}",
         }
-        for n in sorted(found)
+        for n in sorted(means)
     ]
 
 
 def main():
-    """Measure, and store what was found."""
+    """Measure, and store the run and its table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=SIZES, help="whole tens of thousands of cells"
@@ -142,12 +145,12 @@ def main():
         print(json.dumps(train(*options.train)))
         return
     sizes = " ".join(map(str, options.sizes))
-    stored = record(STORED, f"python -m benchmarks.scaling --sizes {sizes}", rows(tuple(options.sizes)))
+    run = record(STORED, f"python -m benchmarks.scaling --sizes {sizes}", rows(tuple(options.sizes)))
     with open(TABLE, "w", encoding="utf8", newline="") as file:
-        shown = table(stored["rows"])
-        writer = csv.DictWriter(file, list(shown[0]), lineterminator="\n")
+        lines = table(run["rows"])
+        writer = csv.DictWriter(file, list(lines[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(shown)
+        writer.writerows(lines)
     print(STORED)
 
 

@@ -1,8 +1,8 @@
-"""Chapter 4: what pretext tasks are worth with few labels, and three sweeps, on cells that no training saw.
+"""Chapter 4: what pretext tasks are worth with few labels, and three sweeps, scored on held-out cells.
 
-One rule for all: the 2,000 genes are chosen and every model is trained on the training cells of a split, four fifths,
-without labels; few cells of each type are labelled; the test cells are scored. A seed is a split, training and draw.
-Every network has the same encoder and takes the same number of steps.
+The same rule throughout: the 2,000 genes are chosen and every model is trained on the training cells of a split, four
+fifths, without labels; a few cells of each type are labelled; the test cells are scored. A seed decides the split, the
+training and the draw. Every network has the same encoder and takes the same number of steps.
 """
 
 from functools import cache, partial
@@ -12,8 +12,8 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import f1_score
 
 import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
-from benchmarks.vae import over_seeds
-from latentcells.models._cell_model import Shuffle, batches
+from benchmarks.records import over_seeds
+from benchmarks.training import train_steps
 
 import keras  # isort: skip
 
@@ -27,8 +27,8 @@ LABELLED_STEPS = 300  # of the supervised network
 
 
 @cache
-def divided(seed):
-    """Counts and log1p values (cells, genes), labels, and which cells are for the test."""
+def divide(seed):
+    """Counts and log1p values (cells, genes), labels, and a mask of the test cells."""
     facs = lc.datasets.pbmc_facs()
     train, test = lc.preprocess.split(facs, seed=seed)
     genes = lc.preprocess.HighlyVariableGenes(N_GENES, "pearson_residuals").fit(train)
@@ -42,30 +42,32 @@ def divided(seed):
     )
 
 
-def trained(model, x, batch_size=BATCH_SIZE, steps=STEPS):
-    """The model after ``steps`` training steps on x, (cells, genes), or the nearest number of whole epochs."""
-    model.compile(keras.optimizers.Adam(LEARNING_RATE))
-    cells = x[: len(x) // batch_size * batch_size]
-    model.fit(cells, batch_size=batch_size, epochs=max(1, round(steps * batch_size / len(cells))), verbose=0)
-    return model
+def pretrain(model, seed, batch_size=BATCH_SIZE):
+    """The model after ``STEPS`` training steps on the counts of the training cells, without labels.
+
+    The cells are in random order; the last ones, which do not fill a mini-batch, are left out.
+    """
+    counts, _, _, outside = divide(seed)
+    inside = np.random.default_rng(seed).permutation(np.flatnonzero(~outside))
+    x = counts[inside[: len(inside) // batch_size * batch_size]]
+    return train_steps(model, x, steps=STEPS, batch_size=batch_size, learning_rate=LEARNING_RATE)
 
 
-def pretrained(build, seed, **training):
+def pretrained(build, seed, batch_size=BATCH_SIZE):
     """z of all cells after a training without labels; ``build`` makes the model."""
-    counts, _, _, outside = divided(seed)
-    inside = np.random.default_rng(seed).permutation(np.flatnonzero(~outside))  # the last ones fill no batch
-    return trained(build(counts.shape[1], seed=seed, **NETWORK), counts[inside], **training).encode(counts)
+    counts = divide(seed)[0]
+    return pretrain(build(counts.shape[1], seed=seed, **NETWORK), seed, batch_size).encode(counts)
 
 
 def pca(components, seed):
     """Principal components of all cells, fitted on the training cells."""
-    _, log1p, _, outside = divided(seed)
+    _, log1p, _, outside = divide(seed)
     return PCA(components, random_state=seed).fit(log1p[~outside]).transform(log1p)
 
 
 def genes(seed):
     """The genes themselves, log1p."""
-    return divided(seed)[1]
+    return divide(seed)[1]
 
 
 EMBEDDINGS = {
@@ -81,29 +83,29 @@ EMBEDDINGS = {
 }
 
 
-def scored(embed, seed, per_type=PER_TYPE):
+def score(embed, seed, per_type=PER_TYPE):
     """Macro-F1 of a linear probe and of the neighbours, for each number of labels."""
-    z, (_, _, label, outside), found = embed(seed), divided(seed), {}
+    z, (_, _, label, outside), result = embed(seed), divide(seed), {}
     for name, number in per_type.items():
         scores = lc.evaluate.few_labels(z, label, outside, number, standardise=embed is not genes, seed=seed)
-        found |= {f"{metric}[{name}]": value for metric, value in scores.items()}
-    return found
+        result |= {f"{metric}[{name}]": value for metric, value in scores.items()}
+    return result
 
 
 def supervised(seed):
     """Macro-F1 of the same encoder with a softmax on top, trained on the labelled cells alone."""
-    counts, _, label, outside = divided(seed)
+    counts, _, label, outside = divide(seed)
     names, codes = np.unique(label, return_inverse=True)
-    found = {}
+    result = {}
     for setting, number in PER_TYPE.items():
         cells = lc.evaluate.draw_labels(label, outside, number, seed)
-        guess = names[classifier(counts[cells], codes[cells], seed)(counts[outside])]
-        found[f"probe_macro_f1[{setting}]"] = f1_score(label[outside], guess, average="macro")
-    return found
+        predicted = names[classifier(counts[cells], codes[cells], seed)(counts[outside])]
+        result[f"probe_macro_f1[{setting}]"] = f1_score(label[outside], predicted, average="macro")
+    return result
 
 
 def classifier(x, codes, seed):
-    """A network trained from nothing on labelled counts; a function from counts to codes."""
+    """A network trained from scratch on labelled counts, as a function from counts to codes."""
     encoder = lc.models.ContrastiveEncoder(x.shape[1], seed=seed, **NETWORK).encoder
     start = keras.initializers.GlorotUniform(seed=seed)
     logits = keras.layers.Dense(int(codes.max()) + 1, kernel_initializer=start)(
@@ -113,46 +115,47 @@ def classifier(x, codes, seed):
     model.compile(
         keras.optimizers.Adam(LEARNING_RATE), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
-    shuffle = Shuffle(len(x), seed)
-    epochs = max(1, LABELLED_STEPS * BATCH_SIZE // max(len(x), BATCH_SIZE))
-    data = batches((x, codes), BATCH_SIZE, shuffle.order)
-    model.fit(data, epochs=epochs, callbacks=[shuffle], shuffle=False, verbose=0)
+    for epoch in range(max(1, LABELLED_STEPS * BATCH_SIZE // max(len(x), BATCH_SIZE))):
+        order = np.random.default_rng([seed, epoch]).permutation(len(x))
+        for start in range(0, len(x), BATCH_SIZE):
+            cells = order[start : start + BATCH_SIZE]
+            model.train_on_batch(x[cells], codes[cells])
     return lambda x: model.predict(x, batch_size=512, verbose=0).argmax(axis=1)
 
 
 def masking(seed):
-    """Hidden counts predicted at several rates of masking, and the neighbours' score of z."""
-    _, _, label, outside = divided(seed)
-    found = {}
+    """Few-label scores of the masked autoencoder's z, for several masking rates."""
+    _, _, label, outside = divide(seed)
+    result = {}
     for rate in RATES:
         z = pretrained(partial(lc.models.MaskedAutoencoder, rate=rate), seed)
         scores = lc.evaluate.few_labels(z, label, outside, 10, seed=seed)
-        found |= {f"{metric}[rate {rate}]": value for metric, value in scores.items()}
-    return found
+        result |= {f"{metric}[rate {rate}]": value for metric, value in scores.items()}
+    return result
 
 
 def contrast(setting, values, seed):
-    """Few-label scores of z for several temperatures or batch sizes of InfoNCE."""
-    _, _, label, outside = divided(seed)
-    found = {}
+    """Few-label scores and the spread of InfoNCE's z, for several temperatures or batch sizes."""
+    _, _, label, outside = divide(seed)
+    result = {}
     for value in values:
         own = {"temperature": value} if setting == "temperature" else {}
         size = value if setting == "batch size" else BATCH_SIZE
         z = pretrained(partial(lc.models.ContrastiveEncoder, **own), seed, batch_size=size)
         scores = lc.evaluate.few_labels(z, label, outside, 10, seed=seed)
         spread = {name: float(v) for name, v in lc.objectives.embedding_spread(z[outside]).items()}
-        found |= {f"{metric}[{setting} {value}]": v for metric, v in (scores | spread).items()}
-    return found
+        result |= {f"{metric}[{setting} {value}]": v for metric, v in (scores | spread).items()}
+    return result
 
 
 def rows():
     """All rows of ``04_self_supervised.json``."""
-    found = []
+    rows = []
     for name, embed in EMBEDDINGS.items():
         baseline = name in ("logistic regression on the genes", "PCA-50", "PCA-10")
-        found += over_seeds("pbmc_facs", name, partial(scored, embed), baseline)
-    found += over_seeds("pbmc_facs", "supervised network", supervised, baseline=True)
-    found += over_seeds("pbmc_facs", "masked autoencoder", masking, seeds=SWEEP_SEEDS)
+        rows += over_seeds("pbmc_facs", name, partial(score, embed), baseline)
+    rows += over_seeds("pbmc_facs", "supervised network", supervised, baseline=True)
+    rows += over_seeds("pbmc_facs", "masked autoencoder", masking, seeds=SWEEP_SEEDS)
     for setting, values in (("temperature", TEMPERATURES), ("batch size", BATCH_SIZES)):
-        found += over_seeds("pbmc_facs", "InfoNCE", partial(contrast, setting, values), seeds=SWEEP_SEEDS)
-    return found
+        rows += over_seeds("pbmc_facs", "InfoNCE", partial(contrast, setting, values), seeds=SWEEP_SEEDS)
+    return rows

@@ -1,8 +1,8 @@
 """Training rates side by side: our VAE on TensorFlow and JAX, its bare training step, and scvi-tools.
 
-Every contender trains 1838 -> 256 -> 64 on the same cells in batches of 100, in a process of its own, one after the
-other; a round lets each of them run once, and every second round goes backwards. A round's rate is its median
-epoch's, and ``best_cells_per_second`` its quickest epoch's, which other programs on the machine disturb least.
+Every contender trains 1838 -> 256 -> 64 on the same cells in mini-batches of 100, in its own process, one after the
+other; each runs once in a round, and every second round goes backwards. The rate of a round is that of its median
+epoch; ``best_cells_per_second`` is that of its fastest epoch, which other programs on the machine disturb least.
 """
 
 import argparse
@@ -12,7 +12,8 @@ import subprocess
 import sys
 from statistics import median
 
-from benchmarks.records import ROOT, record, row
+from benchmarks.records import ROOT, record
+from latentcells.course.results import row
 
 NB, BERNOULLI = "negative_binomial", "bernoulli"
 # (tool, its setting) -> the likelihood, and what is measured -> method
@@ -29,7 +30,7 @@ BASELINES = {  # method -> the metric of the others' ratio to it
     "scvi-tools": "ratio_to_scvi_tools",
     "scvi-tools, no batch norm or dropout": "ratio_to_plain_scvi_tools",
 }
-ASKED = {
+REQUIRED = {
     ("VAE, TensorFlow", "ratio_to_bare_step"): 0.9,
     ("VAE, TensorFlow", "ratio_to_scvi_tools"): 2.0,
     ("VAE, JAX", "ratio_to_scvi_tools"): 3.0,
@@ -37,7 +38,7 @@ ASKED = {
 
 
 def measure(tool, setting, epochs) -> dict:
-    """A contender's own report, from its own process."""
+    """The report of a contender, from its own process."""
     command = [sys.executable, "-m", "benchmarks.contenders", tool, setting, str(epochs)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -46,7 +47,7 @@ def measure(tool, setting, epochs) -> dict:
 
 
 def run(contenders, rounds, epochs):
-    """(data set, {(method, likelihood): [(cells/s of the median epoch, of the quickest) of each round]})."""
+    """(data set, {(method, likelihood): [(cells/s of the median epoch, of the fastest) of each round]})."""
     rates = {}
     for number in range(rounds):
         for tool, setting in contenders if number % 2 == 0 else reversed(contenders):
@@ -63,52 +64,49 @@ def run(contenders, rounds, epochs):
 
 
 def ratios(rates) -> dict:
-    """(method, metric, likelihood) -> our `fit`'s median epoch over a baseline's, round by round."""
-    found = {}
+    """(method, metric, likelihood) -> the rate of our `fit` over a baseline's, round by round."""
+    result = {}
     for (method, likelihood), own in rates.items():
         for other, metric in BASELINES.items():
             same_backend = other != "bare step, TensorFlow" or method == "VAE, TensorFlow"
             if method not in BASELINES and (other, likelihood) in rates and same_backend:
                 pairs = zip(own, rates[other, likelihood], strict=True)
-                found[method, metric, likelihood] = [a[0] / b[0] for a, b in pairs]
-    return found
+                result[method, metric, likelihood] = [a[0] / b[0] for a, b in pairs]
+    return result
 
 
 def rows(dataset, rates) -> list:
-    """The stored run's rows."""
-    found = []
+    """All rows of ``01_speed.json``."""
+    rows = []
     for (method, likelihood), of_rounds in rates.items():
-        for name, values in zip(
-            ("cells_per_second", "best_cells_per_second"), zip(*of_rounds, strict=True), strict=True
-        ):
-            found.append(
-                row(dataset, method, f"{name}[{likelihood}]", values, "cells/s", method in BASELINES)
-            )
+        names = "cells_per_second", "best_cells_per_second"
+        for name, values in zip(names, zip(*of_rounds, strict=True), strict=True):
+            rows.append(row(dataset, method, f"{name}[{likelihood}]", values, "cells/s", method in BASELINES))
     for (method, metric, likelihood), values in ratios(rates).items():
-        found.append(row(dataset, method, f"{metric}[{likelihood}]", values))
-    return found
+        rows.append(row(dataset, method, f"{metric}[{likelihood}]", values))
+    return rows
 
 
 def verdict(rates) -> list:
-    """Each median ratio and rate, and whether it is what is asked of the library (None: nothing is)."""
+    """Each median ratio and rate, and whether it meets the requirement (None: there is none)."""
     jax = median(rate for rate, _ in rates["VAE, JAX", NB])
-    found = [(f"VAE, JAX: {jax:,.0f} cells/s (asked: 11,000)", jax >= 11_000)]
+    lines = [(f"VAE, JAX: {jax:,.0f} cells/s (required: 11,000)", jax >= 11_000)]
     for (method, metric, likelihood), values in ratios(rates).items():
-        least, ratio = ASKED.get((method, metric)), median(values)
-        text = f"{method}: {metric}[{likelihood}] {ratio:.2f}" + (f" (asked: {least})" if least else "")
-        found.append((text, ratio >= least if least else None))
-    return found
+        least, ratio = REQUIRED.get((method, metric)), median(values)
+        text = f"{method}: {metric}[{likelihood}] {ratio:.2f}" + (f" (required: {least})" if least else "")
+        lines.append((text, ratio >= least if least else None))
+    return lines
 
 
 def main():
-    """Run the contenders, say what is reached, and store it."""
+    """Run the contenders, print the verdict, and store the run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=8, help="counted epochs of a contender in a round")
     parser.add_argument("--without-scvi", action="store_true", help="leave scvi-tools out, and store nothing")
     options = parser.parse_args()
     if os.getloadavg()[0] > 0.5:
-        print("Other programs are at work: the rates will be too low.", file=sys.stderr)
+        print("Other programs are running: the rates will be too low.", file=sys.stderr)
     contenders = [key for key in CONTENDERS if not (options.without_scvi and key[0] == "scvi-tools")]
     dataset, rates = run(contenders, options.rounds, options.epochs)
     for text, held in verdict(rates):

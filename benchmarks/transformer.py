@@ -1,13 +1,14 @@
-"""Chapter 6: the gene Transformer as an annotator, beside logistic regression, in three settings.
+"""Chapter 6: the gene Transformer as an annotator, compared with logistic regression, in three settings.
 
 Within a study: five folds of `pbmc_facs`. Across studies: trained on all of its cells, tested on `pbmc3k` and on the
-control cells of `kang`. With few labels: the splits of chapter 4, with and without a training on hidden counts first.
+control cells of `kang`. With few labels: the splits of chapter 4, with and without pre-training on hidden counts.
 Genes, modules and the scale of the input come from the training cells. The sizes of the network and its training were
-chosen on cells of `pbmc_facs` that were held out of the training cells of two splits; the test cells had no say.
+chosen on cells of `pbmc_facs` that were held out of the training cells of two splits; no test cell was used for that.
 """
 
 from dataclasses import dataclass
 from functools import cache, partial
+from math import ceil
 
 import anndata
 import numpy as np
@@ -16,7 +17,8 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import StratifiedKFold
 
 import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
-from benchmarks.vae import SEEDS, over_seeds, rows_of
+from benchmarks.records import SEEDS, over_seeds, rows_of
+from benchmarks.training import train
 
 import keras  # isort: skip
 
@@ -33,7 +35,7 @@ SHARED = ("B", "CD4 T", "CD8 T", "NK", "monocyte")
 
 @dataclass
 class Task:
-    """Counts and log1p values (cells, genes) of training and test cells, the labels, modules and names of the genes."""
+    """Counts and log1p values (cells, genes) of training and test cells, training labels, gene modules and names."""
 
     counts: np.ndarray
     log1p: np.ndarray
@@ -57,8 +59,8 @@ class Task:
         return np.log1p(self.scale * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
 
 
-def task(train, test):
-    """The genes and the modules are chosen on ``train``."""
+def make_task(train, test):
+    """A task whose genes and modules are chosen on ``train``."""
     library = lc.preprocess.LibrarySize().fit(train)
     genes = lc.preprocess.HighlyVariableGenes(N_GENES, "pearson_residuals").fit(train)
     train, test = (genes.transform(library.transform(cells)) for cells in (train, test))
@@ -67,7 +69,7 @@ def task(train, test):
 
 
 def arrays(train, test, modules=()):
-    """The task on all genes of two AnnData of log1p values, with counts in a layer."""
+    """A task on all genes of two AnnData of log1p values, with counts in a layer."""
     return Task(
         *(lc.inputs(train, layer=layer) for layer in ("counts", None)),
         train.obs["label"].astype(str).to_numpy(),
@@ -78,7 +80,7 @@ def arrays(train, test, modules=()):
 
 
 def members(modules):
-    """The numbers of the genes of each module, from the number of each gene's module."""
+    """The positions of the genes of each module, from each gene's module."""
     return [np.flatnonzero(modules == module).tolist() for module in range(modules.max() + 1)]
 
 
@@ -88,7 +90,7 @@ def per_10k(task, seed):
 
 
 def at_median(task, seed):
-    """The same, scaled to the median."""
+    """The same, scaled to the median total."""
     return task.scaled(task.counts), task.scaled(task.test_counts)
 
 
@@ -104,8 +106,8 @@ def network(task, seed, labels=True, **changes):
     return lc.models.GeneTransformer(task.counts.shape[1], task.names if labels else None, **keywords)
 
 
-def trained(model, x, y=None, steps=STEPS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE):
-    """The model after about ``steps`` training steps; with labels each type has the same weight in all.
+def fit(model, x, y=None, steps=STEPS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE):
+    """The model after about ``steps`` training steps; with labels each type has the same total weight.
 
     The learning rate rises over the first twentieth of the steps, and falls along a cosine from there.
     """
@@ -113,16 +115,14 @@ def trained(model, x, y=None, steps=STEPS, batch_size=BATCH_SIZE, learning_rate=
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, steps - warm, warmup_target=learning_rate, warmup_steps=warm
     )
-    model.compile(keras.optimizers.Adam(rate))
-    epochs = max(1, round(steps / np.ceil(len(x) / batch_size)))
-    weight = None if y is None else "balanced"
-    model.fit(x, y, batch_size=batch_size, epochs=epochs, class_weight=weight, verbose=0)
-    return model
+    epochs = max(1, round(steps / ceil(len(x) / batch_size)))
+    weight = {} if y is None else {"class_weight": "balanced"}
+    return train(model, x, y, epochs=epochs, batch_size=batch_size, learning_rate=rate, **weight)
 
 
 def transformer(task, seed, **changes):
     """Probabilities (test cells, names)."""
-    model = trained(network(task, seed, **changes), task.counts, task.label)
+    model = fit(network(task, seed, **changes), task.counts, task.label)
     return model.predict_labels(task.test_counts)["probability"]
 
 
@@ -137,93 +137,93 @@ METHODS = {
 
 @cache
 def fold(number):
-    """A fifth of the cells is for the test: the task, and the true labels of the test cells."""
+    """A fold of five: the task, and the true labels of its test cells."""
     facs = lc.datasets.pbmc_facs()
     folds = StratifiedKFold(5, shuffle=True, random_state=0).split(facs.obs_names, facs.obs["label"])
     inside, outside = list(folds)[number]
-    return task(facs[inside].copy(), facs[outside].copy()), facs.obs["label"].astype(str).to_numpy()[outside]
+    return make_task(facs[inside].copy(), facs[outside].copy()), facs.obs["label"].astype(str).to_numpy()[
+        outside
+    ]
 
 
 def within(method, number):
     """Scores of one fold."""
     cells, label = fold(number)
     probability = method(cells, number)
-    guess = np.array(cells.names)[probability.argmax(axis=1)]
-    found = lc.evaluate.calibration(probability, label, cells.names)
+    predicted = np.array(cells.names)[probability.argmax(axis=1)]
+    calibration = lc.evaluate.calibration(probability, label, cells.names)
     return {
-        "macro_f1": f1_score(label, guess, average="macro"),
-        "accuracy": accuracy_score(label, guess),
-        "calibration_error": found["calibration_error"],
-        "log_loss": found["log_loss"],
+        "macro_f1": f1_score(label, predicted, average="macro"),
+        "accuracy": accuracy_score(label, predicted),
+        "calibration_error": calibration["calibration_error"],
+        "log_loss": calibration["log_loss"],
     }
 
 
 @cache
 def studies():
-    """All cells of `pbmc_facs` as training cells, those of two other studies as test cells: the task, on the genes that
-    the three have in common, and the study and the common word of each test cell."""
+    """The task with all cells of `pbmc_facs` for training and those of two other studies for the test, on the genes
+    that the three have in common, and the study and the common type of each test cell."""
     facs, kang = lc.datasets.pbmc_facs(), lc.datasets.kang()
     others = {"pbmc3k": lc.datasets.pbmc3k(), "kang": kang[kang.obs["batch"] == "control"]}
     other = anndata.concat(others, label="study", index_unique=" ")  # of these two, the common genes
     common = facs.var_names[facs.var_names.isin(other.var_names)]
-    words = [
+    types = [
         lc.datasets.BLOOD_TYPES[study][label]
         for study, label in zip(other.obs["study"], other.obs["label"], strict=True)
     ]
-    cells = task(facs[:, common].copy(), other[:, common].copy())
-    return cells, other.obs["study"].to_numpy(), np.array(words)
+    cells = make_task(facs[:, common].copy(), other[:, common].copy())
+    return cells, other.obs["study"].to_numpy(), np.array(types)
 
 
-def in_common_words(probability, names):
-    """Probabilities (cells, words) from those of the ten types (cells, names), and the words."""
-    words = [lc.datasets.BLOOD_TYPES["pbmc_facs"][name] for name in names]
-    seen = sorted(set(words))
-    return np.stack(
-        [probability[:, [w == word for w in words]].sum(axis=1) for word in seen], axis=1
-    ), np.array(seen)
+def in_common_types(probability, names):
+    """Probabilities (cells, common types) from those of the ten types (cells, names), and the common types."""
+    of_names = np.array([lc.datasets.BLOOD_TYPES["pbmc_facs"][name] for name in names])
+    types = np.unique(of_names)
+    return np.stack([probability[:, of_names == one].sum(axis=1) for one in types], axis=1), types
 
 
 def across(method, seed):
-    """Scores of the five shared types, and how sure the method is of cells of types that it has never seen."""
-    cells, study, words = studies()
-    probability, seen = in_common_words(method(cells, seed), cells.names)
-    guess, confidence = seen[probability.argmax(axis=1)], probability.max(axis=1)
-    found = {}
+    """Scores of the five shared types, and the confidence for cells of types that are not in the training cells."""
+    cells, study, label = studies()
+    probability, types = in_common_types(method(cells, seed), cells.names)
+    predicted, confidence = types[probability.argmax(axis=1)], probability.max(axis=1)
+    scores = {}
     for name in np.unique(study):
-        shared = (study == name) & np.isin(words, SHARED)
-        unseen = (study == name) & ~np.isin(words, [*SHARED, "T, CD4 or CD8"])
-        found[name] = {
-            "macro_f1": f1_score(words[shared], guess[shared], average="macro", labels=SHARED),
-            "accuracy": accuracy_score(words[shared], guess[shared]),
+        shared = (study == name) & np.isin(label, SHARED)
+        unseen = (study == name) & ~np.isin(label, [*SHARED, "T, CD4 or CD8"])
+        scores[name] = {
+            "macro_f1": f1_score(label[shared], predicted[shared], average="macro", labels=SHARED),
+            "accuracy": accuracy_score(label[shared], predicted[shared]),
             "confidence[shared types]": confidence[shared].mean(),
             "confidence[types not in training]": confidence[unseen].mean(),
         }
-    return found
+    return scores
 
 
 @cache
 def split(seed):
-    """A fifth of the cells is for the test, as in chapter 4: the task, all labels, and which cells are for the test."""
+    """A split of chapter 4: the task, the labels of all cells, training cells first, and a mask of the test cells."""
     facs = lc.datasets.pbmc_facs()
     train, test = lc.preprocess.split(facs, seed=seed)
     label = np.concatenate([cells.obs["label"].astype(str) for cells in (train, test)])
-    return task(train, test), label, np.arange(len(label)) >= train.n_obs
+    return make_task(train, test), label, np.arange(len(label)) >= train.n_obs
 
 
 @cache
 def pretrained(seed):
-    """A Transformer that has learned from hidden counts of the training cells of a split."""
-    return unlabelled(split(seed)[0], seed)
+    """A Transformer pre-trained on hidden counts of the training cells of a split."""
+    return pretrain(split(seed)[0], seed)
 
 
-def unlabelled(task, seed):
-    """A Transformer that has learned from hidden counts of the training cells of a task."""
+def pretrain(task, seed):
+    """A Transformer pre-trained on hidden counts of the training cells of a task."""
     model = network(task, seed, labels=False, **PRETRAINING)
-    return trained(model, task.counts, steps=PRETRAINING_STEPS, batch_size=128, learning_rate=2e-3)
+    return fit(model, task.counts, steps=PRETRAINING_STEPS, batch_size=128, learning_rate=2e-3)
 
 
 def embedded(task, seed):
-    """z of training and test cells, by the pre-trained network of the split."""
+    """z of training and test cells, from the pre-trained network of the split."""
     return [pretrained(seed).encode(counts) for counts in (task.counts, task.test_counts)]
 
 
@@ -240,9 +240,9 @@ def probed(values, seed, standardise=False):
 
 
 def tuned(start, seed, per_type=PER_TYPE):
-    """Macro-F1 of the network trained on few labels, from nothing or from what it learned without labels."""
+    """Macro-F1 of the network trained on few labels, from scratch or from the pre-trained network."""
     cells, label, test = split(seed)
-    found = {}
+    scores = {}
     for setting, number in per_type.items():
         drawn = lc.evaluate.draw_labels(label, test, number, seed)
         changes, training = FINE if start else ({}, {})
@@ -251,10 +251,10 @@ def tuned(start, seed, per_type=PER_TYPE):
             model.start_from(pretrained(seed))
         steps = STEPS if number is None else LABELLED_STEPS
         training = {"steps": steps, "batch_size": 32 if number else BATCH_SIZE, **training}
-        trained(model, cells.counts[drawn], label[drawn], **training)
-        guess = model.predict_labels(cells.test_counts)["label"]
-        found[f"macro_f1[{setting}]"] = f1_score(label[test], guess, average="macro")
-    return found
+        fit(model, cells.counts[drawn], label[drawn], **training)
+        predicted = model.predict_labels(cells.test_counts)["label"]
+        scores[f"macro_f1[{setting}]"] = f1_score(label[test], predicted, average="macro")
+    return scores
 
 
 FEW = {
@@ -268,13 +268,13 @@ FEW = {
 
 def rows():
     """All rows of ``06_transformer.json``."""
-    found = []
+    rows = []
     for method, predict in METHODS.items():
         baseline = method.startswith("logistic")
-        found += over_seeds("pbmc_facs", method, partial(within, predict), baseline)
+        rows += over_seeds("pbmc_facs", method, partial(within, predict), baseline)
         runs = [across(predict, seed) for seed in (range(1) if baseline else SEEDS)]
         for study in runs[0]:
-            found += rows_of(study, method, [run[study] for run in runs], baseline)
+            rows += rows_of(study, method, [run[study] for run in runs], baseline)
     for method, score in FEW.items():
-        found += over_seeds("pbmc_facs", method, score, method.startswith("logistic"))
-    return found
+        rows += over_seeds("pbmc_facs", method, score, method.startswith("logistic"))
+    return rows

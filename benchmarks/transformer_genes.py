@@ -1,15 +1,15 @@
-"""Chapter 7: which genes become tokens, how many and in what form: what it does to the score, and what it costs.
+"""Chapter 7: which genes become tokens, how many and in what form: the effect on the score, and the cost.
 
-Each seed is a split of chapter 4. Every way to make tokens may choose among the same four settings of the network and
-its training, on a tenth of the training cells of two splits; the test cells have no say. Logistic regression reads the
+Each seed is a split of chapter 4. For each kind of token one of the same four settings of the network and its training
+is chosen, on a tenth of the training cells of two splits; no test cell is used for that. Logistic regression reads the
 same genes, or the same values of the tokens.
 
     python -m benchmarks.transformer_genes FOLDER validation:rank:0:1 network:rank:128:0 logistic:rank:128:0 …
 
-leaves what each work item finds in a file of FOLDER and skips those that are there, so that several processes and
-machines share the work, on any backend of Keras; ``python -m benchmarks.transformer_genes FOLDER`` does what is left,
-and stores the run. Items of ``gpu`` need a GPU and ``KERAS_BACKEND=jax``, those of ``cpu`` a CPU that is named in the
-stored run. Of the run in the book, a GPU did the items of ``gpu``, ``validation`` and ``network``, on JAX.
+writes the result of each work item to a file in FOLDER and skips those that exist, so that several processes and
+machines can share the work, on any backend of Keras; ``python -m benchmarks.transformer_genes FOLDER`` does the rest,
+and stores the run. Items of ``gpu`` need a GPU and ``KERAS_BACKEND=jax``, those of ``cpu`` a CPU that the stored run
+names. For the run in the book, a GPU did the items of ``gpu``, ``validation`` and ``network``, on JAX.
 """
 
 import json
@@ -29,22 +29,21 @@ from sklearn.model_selection import train_test_split
 
 import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
 from benchmarks.alone import alone, peak_mb
-from benchmarks.hvg import seen
-from benchmarks.records import FOLDER, record, row
-from benchmarks.transformer import REGULARISED, arrays, members, network, split, trained
-from benchmarks.vae import SEEDS, rows_of
-from latentcells._batching import in_batches
+from benchmarks.hvg import expressed
+from benchmarks.records import FOLDER, SEEDS, record, rows_of
+from benchmarks.transformer import REGULARISED, arrays, fit, members, network, split
+from latentcells.course.results import load, row
 
 import keras  # isort: skip
 from keras import ops  # isort: skip
 
 NAME = "07_transformer_hvg"
 SIZES = 64, 128, 256, 512, 1024, 2000
-KINDS = {  # what the tokens are, and how the stored run calls them
+KINDS = {  # what the tokens are, and their name in the stored run
     "variable": "variable genes",  # the same for every cell
     "multiplied": "variable genes, multiplied",  # the same, and the value multiplies the vector of its gene
-    "expressed": "most expressed variable genes",  # of 2,000, those of largest value in the cell
-    "rank": "ranked variable genes",  # of 2,000, those of largest value for their mean
+    "expressed": "most expressed variable genes",  # of 2,000, those with the largest value in the cell
+    "rank": "ranked variable genes",  # of 2,000, those with the largest value relative to their mean
     "expressed-all": "most expressed genes",  # the same two, of all genes
     "rank-all": "ranked genes",
     "modules": "modules of variable genes",
@@ -78,22 +77,22 @@ SETTINGS = {
 }
 TRIED, VALIDATION_SEEDS = 128, range(2)
 DIM, HIDDEN, HEADS = 32, 64, 4
-# what is timed: the kind and the number of the tokens, and the cells a step
+# what is timed: the kind and the number of tokens, and the cells per step
 CPU = [*(("variable", n, 16) for n in SIZES), ("modules", 32, 16)]
 GPU = [("variable", 128, cells) for cells in (64, 1024, 4096)] + [
     ("variable", 2000, cells) for cells in (16, 64, 128)
 ]
 ROUNDS, TOKENS_A_ROUND = 3, {"cpu": 2**16, "gpu": 2**25}
-CLOCK = {"cpu": process_time, "gpu": perf_counter}  # seconds of a core, which other programs do not lengthen
-SIDE = {"cpu": 2048, "gpu": 8192}  # of the square matrices whose product says what a device can do
+CLOCK = {"cpu": process_time, "gpu": perf_counter}  # CPU time is less affected by other programs
+SIDE = {"cpu": 2048, "gpu": 8192}  # of the square matrices whose product measures the device
 
 
 @cache
 def everything(seed):
     """The task of `split`, with all genes that at least three of the training cells express."""
     train, test = lc.preprocess.split(lc.datasets.pbmc_facs(), seed=seed)
-    library, kept = lc.preprocess.LibrarySize().fit(train), seen(train, slice(None)).var_names
-    return arrays(*(library.transform(cells)[:, kept] for cells in (train, test)))
+    library, genes = lc.preprocess.LibrarySize().fit(train), expressed(train, slice(None)).var_names
+    return arrays(*(library.transform(cells)[:, genes] for cells in (train, test)))
 
 
 @cache
@@ -120,17 +119,17 @@ def largest_sets(genes, n):
 
 
 def shuffled(sets, seed):
-    """Sets of the same sizes and overlaps, in which each gene stands for another one of them."""
+    """Sets of the same sizes and overlaps, in which the genes are permuted."""
     genes = sorted(set().union(*sets))
     other = dict(zip(genes, np.random.default_rng(seed).permutation(genes).tolist(), strict=True))
     return [[other[gene] for gene in own] for own in sets]
 
 
 def tokens(kind, n, seed):
-    """The task on the genes that may become tokens, and what tells a network how they do."""
+    """The task on the genes that may become tokens, and the arguments that tell a network how they do."""
     task = everything(seed) if kind.endswith("-all") else split(seed)[0]
     if kind in ("variable", "multiplied"):
-        task = restricted(task, variable(seed, n))
+        task = restrict(task, variable(seed, n))
     if kind == "variable":
         return task, {"tokens": "all", "sets": None}
     sets = {
@@ -144,7 +143,7 @@ def tokens(kind, n, seed):
     return task, {"tokens": kind.removesuffix("-all"), "n_tokens": n, "sets": None}
 
 
-def restricted(task, columns):
+def restrict(task, columns):
     """The task on some of its genes."""
     names = "counts", "log1p", "test_counts", "test_log1p"
     cut = {name: getattr(task, name)[:, columns] for name in names}
@@ -152,7 +151,7 @@ def restricted(task, columns):
 
 
 def linear_values(task, keywords):
-    """What logistic regression reads in training and test cells, (cells, genes): no more than the tokens hold."""
+    """The input of logistic regression for training and test cells, (cells, genes): what the tokens hold, no more."""
     values = [task.scaled(counts) for counts in (task.counts, task.test_counts)]
     if keywords["tokens"] == "sets":
         return [x[:, sorted(set().union(*keywords["sets"]))] for x in values]
@@ -160,54 +159,57 @@ def linear_values(task, keywords):
         return values
     layer = lc.layers.GeneTokens(keywords["tokens"], keywords["n_tokens"])
     layer.adapt(values[0])
-    return [scattered(x, in_batches(layer, x, batch_size=256)) for x in values]
+    return [np.concatenate([scatter(part, layer(part)) for part in np.array_split(x, 16)]) for x in values]
 
 
-def scattered(x, chosen):
-    """The values of the tokens in the places of their genes, (cells, genes); 0 for a gene that is no token."""
-    found = np.zeros_like(x)
-    np.put_along_axis(found, chosen["gene"], np.where(chosen["mask"], chosen["value"], 0), axis=1)
-    return found
+def scatter(x, tokens):
+    """The values of the tokens in the columns of their genes, (cells, genes); 0 for a gene that is not a token."""
+    values, tokens = np.zeros_like(x), keras.tree.map_structure(ops.convert_to_numpy, tokens)
+    np.put_along_axis(values, tokens["gene"], np.where(tokens["mask"], tokens["value"], 0), axis=1)
+    return values
 
 
 def logistic(kind, n, seed, ask):
     """Scores of logistic regression."""
     task, keywords = tokens(kind, n, seed)
     train, test = linear_values(task, keywords)
-    guess = LogisticRegression(max_iter=1000).fit(train, task.label).predict(test)
-    return scores(held_out(seed), guess)
+    predicted = LogisticRegression(max_iter=1000).fit(train, task.label).predict(test)
+    return scores(labels_of_test(seed), predicted)
 
 
 def networked(kind, n, seed, ask):
-    """Scores of the network, in the setting that suits the tokens."""
+    """Scores of the network, in the setting that was chosen for the tokens."""
     task, keywords = tokens(kind, n, seed)
-    changes, training = list(SETTINGS.values())[chosen(kind, ask)]
+    changes, training = list(SETTINGS.values())[choose(kind, ask)]
     probability = probabilities(task, seed, keywords | changes, training)
-    return scores(held_out(seed), np.array(task.names)[probability.argmax(axis=1)])
+    return scores(labels_of_test(seed), np.array(task.names)[probability.argmax(axis=1)])
 
 
 def probabilities(task, seed, keywords, training):
-    """Of each name, (test cells, names); a cell that expresses none of the genes gets the shares of the names."""
+    """Probabilities (test cells, names); a cell that expresses none of the genes gets the frequencies of the names."""
     some, test_some = (counts.any(axis=1) for counts in (task.counts, task.test_counts))
-    model = trained(network(task, seed, **keywords), task.counts[some], task.label[some], **training)
-    found = np.tile([np.mean(task.label == name) for name in task.names], (len(task.test_counts), 1))
-    found[test_some] = model.predict_labels(task.test_counts[test_some])["probability"]
-    return found
+    model = fit(network(task, seed, **keywords), task.counts[some], task.label[some], **training)
+    result = np.tile([np.mean(task.label == name) for name in task.names], (len(task.test_counts), 1))
+    result[test_some] = model.predict_labels(task.test_counts[test_some])["probability"]
+    return result
 
 
-def held_out(seed):
+def labels_of_test(seed):
     """The true labels of the test cells."""
     _, label, test = split(seed)
     return label[test]
 
 
-def scores(label, guess):
-    """What is stored of guesses."""
-    return {"macro_f1": f1_score(label, guess, average="macro"), "accuracy": accuracy_score(label, guess)}
+def scores(label, predicted):
+    """The stored scores of predicted labels."""
+    return {
+        "macro_f1": f1_score(label, predicted, average="macro"),
+        "accuracy": accuracy_score(label, predicted),
+    }
 
 
 def validation(kind, setting, seed, ask):
-    """Scores of a setting on a tenth of the training cells, which the network does not learn from."""
+    """Scores of a setting on a tenth of the training cells, which the network is not trained on."""
     task, keywords = tokens(kind, TRIED, seed)
     inside, outside = train_test_split(
         np.arange(len(task.label)), test_size=0.1, stratify=task.label, random_state=seed
@@ -220,26 +222,26 @@ def validation(kind, setting, seed, ask):
     return scores(task.label[outside], np.array(task.names)[probability.argmax(axis=1)])
 
 
-def chosen(kind, ask):
+def choose(kind, ask):
     """The number of the setting with the best macro-F1 on validation cells."""
-    found = [
+    means = [
         np.mean([ask(f"validation:{kind}:{setting}:{seed}")["macro_f1"] for seed in VALIDATION_SEEDS])
         for setting in range(len(SETTINGS))
     ]
-    return int(np.argmax(found))
+    return int(np.argmax(means))
 
 
 def cost(device, kind, n, batch_size, ask):
-    """What a training costs in a fresh process: see `timed`, and the peak memory of the process."""
+    """The cost of a training in a fresh process: see `time_training`, and the peak memory of the process."""
     task, keywords = tokens(kind, n, seed=0)
     some = task.counts.any(axis=1)
     keywords = {**keywords, "target_sum": task.scale, "labels": task.names}
-    found, peak = alone(timed, task.counts[some], task.label[some], keywords, n, batch_size, device)
-    return {**found, "peak_rss_mb": [peak]}
+    costs, peak = alone(time_training, task.counts[some], task.label[some], keywords, n, batch_size, device)
+    return {**costs, "peak_rss_mb": [peak]}
 
 
-def timed(counts, label, keywords, n, batch_size, device):
-    """Cells per second of each epoch but the first, which compiles, and how it compares with a matrix product."""
+def time_training(counts, label, keywords, n, batch_size, device):
+    """Cells per second of each epoch after the first, which compiles, and its share of a matrix product's rate."""
     model = lc.models.GeneTransformer(
         counts.shape[1], dim=DIM, depth=1, n_heads=HEADS, rate=0.0, **FREE, **keywords
     )
@@ -248,16 +250,18 @@ def timed(counts, label, keywords, n, batch_size, device):
     watch, before = Watch(device), peak_mb()
     model.fit(counts[cells], label[cells], batch_size, 1 + ROUNDS, callbacks=[watch], verbose=0)
     rates = [len(cells) / seconds for seconds in watch.seconds[1:]]
-    found = {"cells_per_second": rates, "training_memory_mb": [peak_mb() - before]}
-    found |= watch.of_gpu() if device == "gpu" else {}
-    done = [3 * flops(n, DIM, HIDDEN) * rate for rate in rates]  # backwards takes twice as many as forwards
+    costs = {"cells_per_second": rates, "training_memory_mb": [peak_mb() - before]}
+    costs |= watch.report_gpu() if device == "gpu" else {}
+    per_second = [
+        3 * flops(n, DIM, HIDDEN) * rate for rate in rates
+    ]  # the backward pass takes twice the forward pass
     best = product_rate(device)
-    shares = [rate / best for rate in done]
-    return {**found, "gflops_per_second": [rate / 1e9 for rate in done], "share_of_product": shares}
+    shares = [rate / best for rate in per_second]
+    return {**costs, "gflops_per_second": [rate / 1e9 for rate in per_second], "share_of_product": shares}
 
 
 def flops(n, dim, hidden):
-    """Forwards, of one cell and one block (chapter 9)."""
+    """FLOPs of the forward pass of one cell through one block (chapter 9)."""
     return 8 * n * dim**2 + 4 * n * dim * hidden + 4 * n**2 * dim
 
 
@@ -273,7 +277,7 @@ def product_rate(device):
 
 
 class Watch(keras.callbacks.Callback):
-    """The seconds of each epoch; on a GPU also what nvidia-smi says, after the first one."""
+    """The seconds of each epoch; on a GPU also the report of nvidia-smi from the second epoch on."""
 
     def __init__(self, device):
         super().__init__()
@@ -288,8 +292,8 @@ class Watch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.seconds.append(CLOCK[self.device]() - self.start)
 
-    def of_gpu(self):
-        """Its name, the share of time in which it worked at all, and the peak of its memory."""
+    def report_gpu(self):
+        """The name of the GPU, the share of time in which it was busy, and its peak memory."""
         import jax
 
         self.smi.terminate()
@@ -323,77 +327,85 @@ def items(what):
     return [f"{what}:{kind}:{n}:{seed}" for kind in kinds for n in kinds[kind] for seed in SEEDS]
 
 
+def file_of(folder, item):
+    """The file with the result of a work item."""
+    return Path(folder, item.replace(":", "_") + ".json")
+
+
 def result(folder, item):
-    """What a work item finds, a dictionary: from its file, if it is there."""
-    path = Path(folder, item.replace(":", "_") + ".json")
+    """The result of a work item, a dictionary: from its file, if there is one."""
+    path = file_of(folder, item)
     if not path.is_file():
         what, kind, one, other = item.split(":")
-        found = WORK[what](kind, int(one), int(other), partial(result, folder))
+        scores_or_costs = WORK[what](kind, int(one), int(other), partial(result, folder))
         part = path.with_suffix(".part")
-        part.write_text(json.dumps(found))
+        part.write_text(json.dumps(scores_or_costs))
         part.replace(path)
     return json.loads(path.read_text())
 
 
-def bracketed(found, setting):
-    """The metrics of a dictionary, with the setting that they belong to."""
-    return {f"{metric}[{setting}]": value for metric, value in found.items()}
+def with_setting(metrics, setting):
+    """The metrics of a dictionary, with their setting in brackets."""
+    return {f"{metric}[{setting}]": value for metric, value in metrics.items()}
 
 
-def scored(what, folder):
+def rows_of_scores(what, folder):
     """Rows of the scores of the test cells, for each kind and number of tokens."""
-    runs, found = {}, []
+    runs, rows = {}, []
     for item in items(what):
         _, kind, n, _ = item.split(":")
-        runs.setdefault((kind, n), []).append(bracketed(result(folder, item), f"{n} tokens"))
+        runs.setdefault((kind, n), []).append(with_setting(result(folder, item), f"{n} tokens"))
     for (kind, _), of_seeds in runs.items():
         method = f"logistic regression, {KINDS[kind]}" if what == "logistic" else KINDS[kind]
-        found += rows_of("pbmc_facs", method, of_seeds, what == "logistic")
-    return found
+        rows += rows_of("pbmc_facs", method, of_seeds, what == "logistic")
+    return rows
 
 
-def validated(kind, folder):
+def rows_of_validation(kind, folder):
     """Rows of the scores of the validation cells, for each setting."""
-    found = []
+    rows = []
     for number, setting in enumerate(SETTINGS):
-        runs = [result(folder, f"validation:{kind}:{number}:{seed}")["macro_f1"] for seed in VALIDATION_SEEDS]
-        found.append(row("pbmc_facs", KINDS[kind], f"validation_macro_f1[{setting}]", runs))
-    return found
+        values = [
+            result(folder, f"validation:{kind}:{number}:{seed}")["macro_f1"] for seed in VALIDATION_SEEDS
+        ]
+        rows.append(row("pbmc_facs", KINDS[kind], f"validation_macro_f1[{setting}]", values))
+    return rows
 
 
-def costs(device, folder):
-    """Rows of what a training costs on a device."""
-    found = []
+def rows_of_costs(device, folder):
+    """Rows of the cost of a training on a device."""
+    rows = []
     for item in items(device):
         _, kind, n, cells = item.split(":")
-        values = result(folder, item)
-        method = f"{KINDS[kind]}, {values.pop('name', 'one CPU core')}"
-        for metric, measured in bracketed(values, f"{n} tokens, {cells} cells a step").items():
+        costs = result(folder, item)
+        method = f"{KINDS[kind]}, {costs.pop('name', 'one CPU core')}"
+        for metric, values in with_setting(costs, f"{n} tokens, {cells} cells a step").items():
             unit = "MB" if "_mb[" in metric else UNITS.get(metric.partition("[")[0], "1")
-            found.append(row("pbmc_facs", method, metric, measured, unit))
-    return found
+            rows.append(row("pbmc_facs", method, metric, values, unit))
+    return rows
 
 
-def on_gpu(folder):
-    """Rows of a GPU: where there is none, and no file of one, those that are stored."""
-    files = [Path(folder, item.replace(":", "_") + ".json") for item in items("gpu")]
-    if keras.distribution.list_devices("gpu") or all(path.is_file() for path in files):
-        return costs("gpu", folder)
-    stored = json.loads((FOLDER / f"{NAME}.json").read_text(encoding="utf8"))["rows"]
-    return [one for one in stored if "NVIDIA" in one["method"]]
+def rows_on_gpu(folder):
+    """Rows of a GPU; without one, and without the files of one, those that are stored."""
+    if keras.distribution.list_devices("gpu") or all(
+        file_of(folder, item).is_file() for item in items("gpu")
+    ):
+        return rows_of_costs("gpu", folder)
+    return [stored for stored in load(FOLDER / f"{NAME}.json")["rows"] if "NVIDIA" in stored["method"]]
 
 
 def rows(folder=None):
-    """All rows of ``07_transformer_hvg.json``; what the files of a folder hold is not computed again."""
+    """All rows of ``07_transformer_hvg.json``; results that a folder has are not computed again."""
     if folder is None:
         with TemporaryDirectory() as folder:
             return rows(folder)
-    found = costs("cpu", folder) + on_gpu(folder) + scored("network", folder) + scored("logistic", folder)
-    return found + [one for kind in KINDS for one in validated(kind, folder)]
+    rows_of_tests = [one for what in ("network", "logistic") for one in rows_of_scores(what, folder)]
+    rows_of_choice = [one for kind in KINDS for one in rows_of_validation(kind, folder)]
+    return rows_of_costs("cpu", folder) + rows_on_gpu(folder) + rows_of_tests + rows_of_choice
 
 
 def main(folder, *wanted):
-    """Do the work items, or store what all of them found."""
+    """Do the work items, or store the results of all of them."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     for item in wanted:
         result(folder, item)

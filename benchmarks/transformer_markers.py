@@ -2,8 +2,8 @@
 
 Each seed is a split of chapter 4, with two networks that learn the same labels: one whose tokens are genes, for
 attention and ablation, and one whose tokens are sets of genes, for gradients and ablation, since the rank of a gene has
-no slope. The held-out cells are halved. Every ranking is made of the first half; the reference is differential
-expression in the second, so that the two share no cell. Each network is also trained on permuted labels.
+no gradient. The held-out cells are halved. Every ranking is computed on the first half; the reference is differential
+expression in the second, so the two share no cell. Each network is also trained on permuted labels.
 """
 
 import numpy as np
@@ -13,12 +13,12 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import train_test_split
 
 import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
-from benchmarks.transformer import network, split, trained
-from benchmarks.vae import SEEDS, rows_of
+from benchmarks.records import SEEDS, rows_of
+from benchmarks.transformer import fit, network, split
 
 import tensorflow as tf  # isort: skip
 
-NETWORKS = {  # its keywords, and how it is trained
+NETWORKS = {  # the arguments of the network, and of its training
     "gene tokens": ({"tokens": "rank", "n_tokens": 128, "sets": None}, {"steps": 392}),
     "gene sets": ({}, {}),
 }
@@ -35,8 +35,8 @@ def held_out(seed):
     return [(cells.test_counts[half], cells.test_log1p[half], label[test][half]) for half in halves]
 
 
-def compiled(model):
-    """`GeneTransformer.from_log1p` as a graph: it is called thousands of times."""
+def compile_from_log1p(model):
+    """`GeneTransformer.from_log1p` as a graph, since it is called thousands of times."""
     return tf.function(model.from_log1p(), input_signature=[tf.TensorSpec((None, model.n_genes))])
 
 
@@ -54,7 +54,7 @@ def reference(seed):
 
 
 def without_network(seed):
-    """Rankings of the first half that no model has a part in."""
+    """Rankings of the first half without a model."""
     genes = split(seed)[0].genes
     (_, log1p, label), _ = held_out(seed)
     random = np.random.default_rng(seed).normal(size=log1p.shape)
@@ -66,17 +66,17 @@ def without_network(seed):
 
 
 def by_networks(seed, permuted=False):
-    """Rankings of the first half by what was learned from the training cells, and macro-F1 on all held-out cells."""
+    """Rankings of the first half by models of the training cells, and their macro-F1 on all held-out cells."""
     cells, label, test = split(seed)
-    (counts, _, label_here), _ = held_out(seed)
+    (counts, _, half_label), _ = held_out(seed)
     y = np.random.default_rng(seed).permutation(cells.label) if permuted else cells.label
     models = {
-        name: trained(network(cells, seed, **keywords), cells.counts, y, **training)
+        name: fit(network(cells, seed, **keywords), cells.counts, y, **training)
         for name, (keywords, training) in NETWORKS.items()
     }
     linear = LogisticRegression(max_iter=1000).fit(cells.scaled(cells.counts), y)
-    x, target = cells.scaled(counts), models["gene sets"].codes(label_here)
-    functions = {name: compiled(model) for name, model in models.items()}
+    x, target = cells.scaled(counts), models["gene sets"].codes(half_label)
+    functions = {name: compile_from_log1p(model) for name, model in models.items()}
     attention = models["gene tokens"].attention(counts)
     equal = (attention > 0) / (attention > 0).sum(axis=1, keepdims=True)
     scores = {
@@ -89,11 +89,13 @@ def by_networks(seed, permuted=False):
     }
     for name, function in functions.items():
         scores[f"ablation, {name}"] = lc.markers.ablation(function, x, target, np.arange(x.shape[1]))
-    guesses = {name: model.predict_labels(cells.test_counts)["label"] for name, model in models.items()}
-    guesses["logistic regression"] = linear.predict(cells.scaled(cells.test_counts))
+    predicted = {name: model.predict_labels(cells.test_counts)["label"] for name, model in models.items()}
+    predicted["logistic regression"] = linear.predict(cells.scaled(cells.test_counts))
     return {
-        "rankings": {name: lc.markers.rank(score, label_here, cells.genes) for name, score in scores.items()},
-        "macro_f1": {name: f1_score(label[test], guess, average="macro") for name, guess in guesses.items()},
+        "rankings": {name: lc.markers.rank(score, half_label, cells.genes) for name, score in scores.items()},
+        "macro_f1": {
+            name: f1_score(label[test], of_model, average="macro") for name, of_model in predicted.items()
+        },
     }
 
 
@@ -103,7 +105,7 @@ def canonical(genes):
 
 
 def agreement(ranking, truth):
-    """What a ranking is worth: against differential expression and against the literature, means over types."""
+    """How well a ranking agrees with differential expression and with the literature, means over types."""
     known = canonical(next(iter(truth.values())).index)
     best = {label: scores.index[:20] for label, scores in truth.items()}
     return {
@@ -114,7 +116,7 @@ def agreement(ranking, truth):
 
 
 def overlaps(rankings):
-    """For each seed, how many of its 20 best genes the others have too: among the genes that all of them rank."""
+    """For each seed, how many of its 20 best genes the others share, among the genes that all of them rank."""
     shared = set.intersection(*(set(next(iter(ranking.values())).index) for ranking in rankings))
     rankings = [
         {label: scores[scores.index.isin(shared)] for label, scores in ranking.items()}
@@ -126,42 +128,50 @@ def overlaps(rankings):
     ]
 
 
-def assembled(truths, without, real, permuted):
-    """All rows, of lists with what `reference`, `without_network` and `by_networks` found, an entry a seed."""
-    known = [canonical(next(iter(truth.values())).index).values() for truth in truths]
-    found = rows_of(
-        "pbmc_facs",
-        "the best to be had",
-        [{"precision_at_10[canonical]": np.mean([min(len(genes), 10) / 10 for genes in of])} for of in known],
-        baseline=True,
+def assemble(truths, without, real, permuted):
+    """All rows, from lists of the results of `reference`, `without_network` and `by_networks`, one per seed."""
+    rows = rows_of(
+        "pbmc_facs", "the best to be had", [best_possible(truth) for truth in truths], baseline=True
     )
     rankings = {name: [run[name] for run in without] for name in without[0]}
     for runs, suffix in ((real, ""), (permuted, PERMUTED)):
         for name in runs[0]["macro_f1"]:
             scores = [{"macro_f1": run["macro_f1"][name]} for run in runs]
-            found += rows_of("pbmc_facs", name + suffix, scores, name == "logistic regression")
+            rows += rows_of("pbmc_facs", name + suffix, scores, name == "logistic regression")
         for name in runs[0]["rankings"]:
             rankings[name + suffix] = [run["rankings"][name] for run in runs]
     del rankings["equal attention" + PERMUTED]  # the tokens are the same, whatever the labels
-    for name, seeds in rankings.items():
-        of, suffix = name.removesuffix(PERMUTED), PERMUTED if name.endswith(PERMUTED) else ""
-        judge = f"ablation, gene {'tokens' if 'attention' in of else 'sets'}" + suffix
-        scores = [
-            agreement(ranking, truth) | {"stability_at_20": overlap}
-            for ranking, truth, overlap in zip(seeds, truths, overlaps(seeds), strict=True)
-        ]
-        if "attention" in of or of in ("gradient x input", "integrated gradients"):
-            for score, ranking, removed in zip(scores, seeds, rankings[judge], strict=True):
-                score["rank_r[ablation in the same network]"] = lc.markers.rank_agreement(ranking, removed)[
-                    "mean"
-                ]
-        found += rows_of("pbmc_facs", name, scores, of in BASELINES or of.startswith("logistic"))
-    return found
+    for name, of_seeds in rankings.items():
+        kind = name.removesuffix(PERMUTED)
+        baseline = kind in BASELINES or kind.startswith("logistic")
+        rows += rows_of("pbmc_facs", name, scores_of_rankings(name, of_seeds, rankings, truths), baseline)
+    return rows
+
+
+def best_possible(truth):
+    """The best precision that the canonical genes, fewer than 10 for some types, allow."""
+    known = canonical(next(iter(truth.values())).index).values()
+    return {"precision_at_10[canonical]": np.mean([min(len(genes), 10) / 10 for genes in known])}
+
+
+def scores_of_rankings(name, of_seeds, rankings, truths):
+    """Agreement and stability of the rankings of one kind, one per seed; with ablation of the same network, if any."""
+    kind, suffix = name.removesuffix(PERMUTED), PERMUTED if name.endswith(PERMUTED) else ""
+    ablation = f"ablation, gene {'tokens' if 'attention' in kind else 'sets'}" + suffix
+    scores = [
+        agreement(ranking, truth) | {"stability_at_20": overlap}
+        for ranking, truth, overlap in zip(of_seeds, truths, overlaps(of_seeds), strict=True)
+    ]
+    if "attention" in kind or kind in ("gradient x input", "integrated gradients"):
+        for score, ranking, ablated in zip(scores, of_seeds, rankings[ablation], strict=True):
+            agreed = lc.markers.rank_agreement(ranking, ablated)
+            score["rank_r[ablation in the same network]"] = agreed["mean"]
+    return scores
 
 
 def rows():
     """All rows of ``08_transformer_markers.json``."""
-    return assembled(
+    return assemble(
         [reference(seed) for seed in SEEDS],
         [without_network(seed) for seed in SEEDS],
         [by_networks(seed) for seed in SEEDS],

@@ -1,4 +1,4 @@
-"""Chapter 1: four likelihoods beside PCA and a supervised yardstick, five seeds each."""
+"""Chapter 1: four likelihoods beside PCA and a supervised baseline, five seeds each."""
 
 from functools import partial
 
@@ -9,12 +9,11 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
-from benchmarks.records import row
+from benchmarks.records import over_seeds, rows_of
+from benchmarks.training import train
 
 import keras  # isort: skip
 
-SEEDS = range(5)
-UNITS = {"heldout_elbo": "nats per cell", "log_loss": "nats per cell", "epochs": "epochs"}
 NB = "VAE, negative binomial"
 LIKELIHOODS = {
     NB: "negative_binomial",
@@ -26,24 +25,24 @@ CANDIDATES = tuple({"latent_dim": k, "dropout": share} for k in (10, 20) for sha
 BATCH_SIZE, LEARNING_RATE = 64, 2e-3
 
 
-def train(x, seed, likelihood, setting, epochs, batch_size=BATCH_SIZE, jit_compile="auto", **fit):
-    """A VAE of the chapter, trained on x (cells, genes)."""
+def train_vae(x, seed, likelihood, setting, epochs, batch_size=BATCH_SIZE, jit_compile="auto", **options):
+    """A VAE with ``setting`` after ``epochs`` epochs on x (cells, genes); ``options`` are for `fit`."""
     model = lc.models.VAE(x.shape[1], likelihood=likelihood, seed=seed, **setting)
-    model.compile(keras.optimizers.Adam(LEARNING_RATE), jit_compile=jit_compile)
-    model.fit(x, batch_size=batch_size, epochs=epochs, verbose=0, **fit)
-    return model
+    return train(
+        model, x, epochs=epochs, batch_size=batch_size, learning_rate=LEARNING_RATE, jit_compile=jit_compile, **options
+    )  # fmt: skip
 
 
-def stopped(x, outside, seed, setting, epochs, patience, **options):
-    """A VAE of counts as it was at the epoch that suits the cells ``outside`` best, and the number of that epoch."""
+def train_until_best(x, held_out, seed, setting, epochs, patience, **options):
+    """A VAE of counts as it was at the best epoch for the cells ``held_out``, and the number of that epoch."""
     stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
-    options |= {"validation_data": outside, "callbacks": [stop]}
-    model = train(x, seed, "negative_binomial", setting, epochs, **options)
+    options |= {"validation_data": held_out, "callbacks": [stop]}
+    model = train_vae(x, seed, "negative_binomial", setting, epochs, **options)
     return model, stop.best_epoch + 1
 
 
-def prepared(adata):
-    """One matrix (cells, genes) for each likelihood: the same genes, each in the likelihood's unit."""
+def prepare(adata):
+    """One matrix (cells, genes) for each likelihood: the same genes, in the likelihood's unit."""
     genes = lc.preprocess.HighlyVariableGenes(2000).fit(adata)
     log1p = genes.transform(lc.preprocess.LibrarySize().fit(adata).transform(adata))
     counts, values = lc.inputs(genes.transform(adata), layer="counts"), lc.inputs(log1p)
@@ -57,75 +56,54 @@ def prepared(adata):
     }
 
 
-def over_seeds(dataset, method, score, baseline=False, seeds=SEEDS):
-    """A row for each metric of ``score(seed)``, a dictionary."""
-    return rows_of(dataset, method, [score(seed) for seed in seeds], baseline)
-
-
-def rows_of(dataset, method, runs, baseline=False):
-    """A row for each metric of ``runs``, dictionaries with the same metrics."""
-    return [
-        row(
-            dataset,
-            method,
-            metric,
-            [run[metric] for run in runs],
-            UNITS.get(metric.partition("[")[0], "1"),
-            baseline,
-        )
-        for metric in runs[0]
-    ]
-
-
 def scores(z, label, n_clusters, seed):
-    """Every score of an embedding, by the one rule for all; z: an array, or the function of a seed that makes it."""
+    """Every score of an embedding; z: an array, or a function that makes it from a seed."""
     z = z(seed) if callable(z) else z
     ari = lc.evaluate.clustering(z, label, n_clusters, seed=seed)["leiden_ari"]
     return {**lc.evaluate.annotation(z, label, seed=seed), "leiden_ari": ari}
 
 
 def supervised(x, label, seed):
-    """Logistic regression on the genes, labels seen: what the genes tell about the types at all."""
+    """Logistic regression on the genes, which sees the labels: how much the genes say about the types at all."""
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-    guess = cross_val_predict(LogisticRegression(max_iter=1000), x, label, cv=folds)
+    predicted = cross_val_predict(LogisticRegression(max_iter=1000), x, label, cv=folds)
     return {
-        "probe_macro_f1": f1_score(label, guess, average="macro"),
-        "probe_accuracy": accuracy_score(label, guess),
+        "probe_macro_f1": f1_score(label, predicted, average="macro"),
+        "probe_accuracy": accuracy_score(label, predicted),
     }
 
 
-def tenth(n_cells):
-    """Which cells are held out, a tenth, and which are not: two arrays of numbers in random order."""
+def split_tenth(n_cells):
+    """Positions of a tenth of the cells, which is held out, and of the others, in random order."""
     return np.split(np.random.default_rng(0).permutation(n_cells), [n_cells // 10])
 
 
-def held_out(x):
+def hold_out(x):
     """Nine tenths of the cells and the others, without the genes that the nine tenths do not express."""
-    test, rest = tenth(len(x))
-    seen = x[rest].sum(axis=0) > 0
-    return x[rest][:, seen], x[test][:, seen]
+    test, train = split_tenth(len(x))
+    expressed = x[train].sum(axis=0) > 0
+    return x[train][:, expressed], x[test][:, expressed]
 
 
 def choose(x):
     """The setting and the number of epochs with the best ELBO on held-out cells, and the rows of all candidates.
 
-    No label has a say in it. Each candidate stops at the epoch that suits the held-out cells best.
+    Labels play no part in it. Each candidate stops at its best epoch for the held-out cells.
     """
-    rows, runs = [], []
-    inside, outside = held_out(x)
+    rows, candidates = [], []
+    inside, outside = hold_out(x)
     for setting in CANDIDATES:
-        model, epochs = stopped(inside, outside, 0, setting, 80, patience=8)
+        model, epochs = train_until_best(inside, outside, 0, setting, 80, patience=8)
         elbo = model.elbo(outside, draws=5)["elbo"]
         name = f"candidate: {setting['latent_dim']} dimensions, dropout {setting['dropout']}"
-        found = {"heldout_elbo": elbo, "epochs": epochs}
-        rows += [row("pbmc_facs", name, metric, [value], UNITS[metric]) for metric, value in found.items()]
-        runs.append((elbo, setting, epochs))
-    _, setting, epochs = max(runs, key=lambda run: run[0])
+        rows += rows_of("pbmc_facs", name, [{"heldout_elbo": elbo, "epochs": epochs}])
+        candidates.append((elbo, setting, epochs))
+    _, setting, epochs = max(candidates, key=lambda candidate: candidate[0])
     return setting, epochs, rows
 
 
 def embeddings(dataset, x, label, n_clusters, methods, **training):
-    """Scores of PCA and of the VAE under the likelihoods of ``methods``."""
+    """Rows of PCA and of the VAE with the likelihoods of ``methods``."""
     rows = []
     for dimensions in (50, 10):
         z = PCA(dimensions, random_state=0).fit_transform(x["gaussian"])
@@ -134,20 +112,20 @@ def embeddings(dataset, x, label, n_clusters, methods, **training):
     for method in methods:
         values = x[LIKELIHOODS[method]]
 
-        def encoded(seed, values=values, likelihood=LIKELIHOODS[method]):
-            return train(values, seed, likelihood, **training).encode(values)
+        def encode(seed, values=values, likelihood=LIKELIHOODS[method]):
+            return train_vae(values, seed, likelihood, **training).encode(values)
 
-        rows += over_seeds(dataset, method, partial(scores, encoded, label, n_clusters))
+        rows += over_seeds(dataset, method, partial(scores, encode, label, n_clusters))
     return rows
 
 
 def rows():
     """All rows of ``01_vae.json``."""
     facs, pbmc3k = lc.datasets.pbmc_facs(), lc.datasets.pbmc3k()
-    label, x = facs.obs["label"].to_numpy(), prepared(facs)
-    setting, epochs, found = choose(x["negative_binomial"])
+    label, x = facs.obs["label"].to_numpy(), prepare(facs)
+    setting, epochs, rows = choose(x["negative_binomial"])
     training = {"setting": setting, "epochs": epochs}
-    found += embeddings("pbmc_facs", x, label, 10, LIKELIHOODS, **training)
-    yardstick = "logistic regression on the genes"
-    found += over_seeds("pbmc_facs", yardstick, partial(supervised, x["gaussian"], label), baseline=True)
-    return found + embeddings("pbmc3k", prepared(pbmc3k), pbmc3k.obs["label"].to_numpy(), 8, [NB], **training)
+    rows += embeddings("pbmc_facs", x, label, 10, LIKELIHOODS, **training)
+    baseline = partial(supervised, x["gaussian"], label)
+    rows += over_seeds("pbmc_facs", "logistic regression on the genes", baseline, baseline=True)
+    return rows + embeddings("pbmc3k", prepare(pbmc3k), pbmc3k.obs["label"].to_numpy(), 8, [NB], **training)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import pairwise_distances
 
-from latentcells._neighbours import ExactNeighbours
+from latentcells._neighbours import ExactNeighbours, nearest, nearest_others, walk
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -15,3 +15,74 @@ def test_a_cell_is_its_own_nearest_at_exactly_0(dtype):
     np.testing.assert_array_equal(graph.diagonal(), 0)
     exact = pairwise_distances(z.astype("float64"), metric="minkowski", p=2)
     np.testing.assert_allclose(graph.data.reshape(200, 8), np.sort(exact, axis=1)[:, :8], atol=1e-4)
+
+
+# -- positions ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_neighbors", [1, 4, 99])
+def test_nearest_are_in_order_and_begin_with_the_cell(n_neighbors):
+    z = np.random.default_rng(0).normal(size=(30, 3))
+    distance = np.linalg.norm(z[:, None] - z, axis=2)
+    near = nearest(z, n_neighbors)
+    assert near.shape == (30, min(n_neighbors, 30))
+    np.testing.assert_array_equal(near, np.argsort(distance, axis=1)[:, :n_neighbors])
+    np.testing.assert_array_equal(near[:, 0], np.arange(30))
+
+
+@pytest.mark.parametrize("n_neighbors", [1, 4, 99])
+def test_nearest_among_other_cells(n_neighbors):
+    rng = np.random.default_rng(0)
+    z, others = rng.normal(size=(30, 3)), rng.normal(size=(12, 3))
+    distance = np.linalg.norm(z[:, None] - others, axis=2)
+    np.testing.assert_array_equal(
+        nearest(z, n_neighbors, others), np.argsort(distance, axis=1)[:, :n_neighbors]
+    )
+
+
+@pytest.mark.parametrize("cells", [None, np.array([7, 3, 29])])
+@pytest.mark.parametrize("n_neighbors", [1, 4, 29])
+def test_nearest_others_leave_the_cell_out(n_neighbors, cells):
+    z = np.random.default_rng(0).normal(size=(30, 3))
+    distance = np.linalg.norm(z[:, None] - z, axis=2)
+    np.fill_diagonal(distance, np.inf)
+    expected = np.argsort(distance, axis=1)[:, :n_neighbors]
+    np.testing.assert_array_equal(
+        nearest_others(z, n_neighbors, cells), expected if cells is None else expected[cells]
+    )
+
+
+def test_cells_that_coincide_have_as_many_others_and_never_themselves():
+    near = nearest_others(np.zeros((40, 2)), 5)
+    assert near.shape == (40, 5)
+    assert (near != np.arange(40)[:, None]).all()
+
+
+# -- walks -------------------------------------------------------------------------------------------------------
+
+
+def test_a_walk_stays_within_what_is_connected():
+    z = np.concatenate([np.arange(20.0), 100 + np.arange(20.0)])[:, None]
+    near, start = nearest(z, 3), np.arange(40)
+    for steps in (1, 3, 50):
+        end = walk(near, start, steps, np.random.default_rng(0))
+        assert ((end < 20) == (start < 20)).all() and (end != start).any()
+        assert np.abs(z[end] - z[start]).max() <= 2 * steps
+
+
+def test_a_walk_of_no_step_stays():
+    start = np.array([3, 1, 3])
+    np.testing.assert_array_equal(walk(np.zeros((5, 2), int), start, 0, np.random.default_rng(0)), start)
+
+
+def test_a_longer_walk_leads_farther():
+    z = np.arange(200.0)[:, None]
+    near, start = nearest(z, 5), np.full(500, 100)
+    short, long = (np.std(walk(near, start, steps, np.random.default_rng(0))) for steps in (1, 25))
+    assert long == pytest.approx(5 * short, rel=0.2)  # the root of 25
+
+
+def test_a_walk_takes_each_neighbour_as_often():
+    near = np.array([[0, 1, 2, 3]] * 4)
+    end = np.bincount(walk(near, np.zeros(4000, int), 1, np.random.default_rng(0)))
+    assert (np.abs(end - 1000) < 5 * np.sqrt(750)).all()

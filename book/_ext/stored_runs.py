@@ -3,7 +3,6 @@
 import json
 import re
 import statistics
-import sys
 import tomllib
 from html import escape
 from itertools import groupby
@@ -13,9 +12,7 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-sys.path.append(str(Path(__file__).parents[2]))  # Sphinx knows this folder only
-
-from benchmarks.records import stored
+from latentcells.course.results import load
 
 BETTER = {
     "higher": "Higher is better.",
@@ -25,13 +22,13 @@ BETTER = {
 UNKNOWN = {"words": "The chapter explains it."}
 
 
-def gathered(folder) -> tuple[dict, list]:
+def gather(folder) -> tuple[dict, list]:
     """(stored runs by name, all their rows); a row also has its ``run``, ``base`` metric and ``setting``.
 
     Raises:
-        ValueError: for a stored run that is not what `benchmarks.records.record` writes, and for an empty folder.
+        ValueError: for a stored run that is not valid, and for a folder without any.
     """
-    runs = {path.stem: stored(path) for path in sorted(Path(folder).glob("*.json"))}
+    runs = {path.stem: load(path) for path in sorted(Path(folder).glob("*.json"))}
     if not runs:
         raise ValueError("book/results holds no stored run: make results writes them")
     rows = []
@@ -59,17 +56,17 @@ def tables(rows, metrics) -> list:
     rows = sorted(
         rows, key=lambda r: (metric(r), not r["baseline"], natural(r["method"]), natural(r["setting"]))
     )
-    return [(base, list(of)) for (_, base), of in groupby(rows, metric)]
+    return [(base, list(of_metric)) for (_, base), of_metric in groupby(rows, metric)]
 
 
 def headline_first(tables, metrics) -> list:
-    """The tables, first the longest of those whose metric is marked as a headline."""
+    """The tables, the longest with a headline metric first."""
     first = max(tables, key=lambda item: len(item[1]) * metrics.get(item[0], {}).get("headline", False))
     return [first, *(other for other in tables if other is not first)]
 
 
 def decimals(rows) -> int:
-    """As many as show two digits of the table's typical spread, at most three."""
+    """The number of decimals that shows two digits of the table's typical spread, at most three."""
     spreads = [row["sd"] for row in rows if row["sd"]]
     if spreads:
         digits = 1 - floor(log10(statistics.median(spreads)))
@@ -79,12 +76,12 @@ def decimals(rows) -> int:
 
 
 def breakable(text) -> str:
-    """HTML that may go on in a new line after an underscore."""
+    """HTML that may break after an underscore."""
     return escape(text).replace("_", "_<wbr>")
 
 
-def cells_of(row, link, digits, settings) -> str:
-    """A row of the table, as HTML."""
+def table_row(row, link, digits, settings) -> str:
+    """A row of a table, as HTML."""
     badge = ' <span class="lc-baseline">baseline</span>' if row["baseline"] else ""
     spread = "" if row["sd"] is None else f" ±\N{NO-BREAK SPACE}{row['sd']:,.{digits}f}"
     return "".join(
@@ -114,7 +111,7 @@ def table(base, rows, link, over) -> str:
     columns = "".join(
         f'<th scope="col"{sort}>{head}</th>' for head, sort in heads if settings or head != "Setting"
     )
-    body = "\n".join(cells_of(row, link, digits, settings) for row in rows)
+    body = "\n".join(table_row(row, link, digits, settings) for row in rows)
     return (
         f'<table class="table lc-results"><caption>{caption}</caption>'
         f"<thead><tr>{columns}</tr></thead>\n<tbody>{body}</tbody></table>"
@@ -127,19 +124,19 @@ def html(text) -> nodes.raw:
 
 
 def folded(name, summary, content) -> list:
-    """Nodes that a reader opens."""
+    """Nodes in a section that the reader can open."""
     return [html(f'<details class="{name}"><summary>{summary}</summary>'), *content, html("</details>")]
 
 
 class StoredRuns(SphinxDirective):
-    """All stored runs: a section for each chapter, in it one for each data set, in it a table for each metric."""
+    """All stored runs: a section for each chapter, in it one for each data set, and in that a table for each metric."""
 
     def run(self):
-        """The nodes; a stored run that is broken is an error of the page."""
+        """The nodes; a stored run that is not valid is an error of the page."""
         folder = Path(self.env.srcdir, "book", "results")
         self.env.note_dependency(str(folder / "metrics.toml"))
         try:
-            runs, rows = gathered(folder)
+            runs, rows = gather(folder)
             numbers = sorted({name[:2] for name in runs})
             chapters = {number: self.chapter(number) for number in numbers}
         except ValueError as error:
@@ -156,7 +153,7 @@ class StoredRuns(SphinxDirective):
         return [self.contents(sections), *sections]
 
     def chapter(self, number):
-        """(number, page, title) of the chapter that the stored runs with this number belong to."""
+        """(number, page, title) of the chapter with this number, to which stored runs belong."""
         for path in Path(self.env.srcdir, "chapters").glob(f"{number}_*.ipynb"):
             if (page := f"chapters/{path.stem}") in self.env.found_docs:
                 first = "".join(json.loads(path.read_text(encoding="utf8"))["cells"][0]["source"])
@@ -171,9 +168,9 @@ class StoredRuns(SphinxDirective):
         by_dataset = {}
         for row in rows:
             by_dataset.setdefault(row["dataset"], []).append(row)
-        for dataset, of in sorted(by_dataset.items(), key=lambda item: (-len(item[1]), item[0])):
+        for dataset, of_dataset in sorted(by_dataset.items(), key=lambda item: (-len(item[1]), item[0])):
             part = titled(f"chapter-{number}-{nodes.make_id(dataset)}", nodes.literal("", dataset))
-            first, *others = headline_first(tables(of, self.metrics), self.metrics)
+            first, *others = headline_first(tables(of_dataset, self.metrics), self.metrics)
             part += nodes.container("", *self.block(*first, link), classes=["lc-block"])
             for base, more in others:
                 count = f"{len(more)} row{'s' if len(more) > 1 else ''}"
@@ -184,23 +181,25 @@ class StoredRuns(SphinxDirective):
         return section
 
     def block(self, base, rows, link):
-        """What a metric is, and its table."""
+        """The description of a metric, and its table."""
         known = self.metrics.get(base, UNKNOWN)
         better = f" **{BETTER[known['better']]}**" if "better" in known else ""
         words = self.parse_text_to_nodes(f"`{base}`: {known['words']}{better}")
         return [*words, html(table(base, rows, link, known.get("over", "seeds")))]
 
     def contents(self, sections):
-        """Links to the sections, for who has no sidebar."""
-        found = nodes.bullet_list()
+        """Links to the sections, for readers without a sidebar."""
+        links = nodes.bullet_list()
         for section in sections:
             title, *parts = section.findall(nodes.title)
-            paragraph = nodes.paragraph("", "", leads(section, nodes.Text(title.astext())), nodes.Text(": "))
+            paragraph = nodes.paragraph(
+                "", "", link_to(section, nodes.Text(title.astext())), nodes.Text(": ")
+            )
             for part in parts:
                 comma = nodes.Text(", " if part is not parts[0] else "")
-                paragraph += [comma, leads(part.parent, nodes.literal("", part.astext()))]
-            found += nodes.list_item("", paragraph)
-        return found
+                paragraph += [comma, link_to(part.parent, nodes.literal("", part.astext()))]
+            links += nodes.list_item("", paragraph)
+        return links
 
 
 def titled(name, title):
@@ -209,13 +208,13 @@ def titled(name, title):
     return nodes.section("", nodes.title("", "", title), ids=[name], names=[name])
 
 
-def leads(section, text):
+def link_to(section, text):
     """A link to a section of the page."""
     return nodes.reference("", "", text, internal=True, refid=section["ids"][0])
 
 
 def provenance(name, run) -> str:
-    """An item that says how a stored run came to be."""
+    """A list item that says how a stored run was made."""
     machine, versions = run["machine"], run["versions"]
     tools = ", ".join(
         f"{tool} {versions[tool]}" for tool in ("keras", "tensorflow", "scvi-tools") if tool in versions
@@ -228,6 +227,6 @@ def provenance(name, run) -> str:
 
 
 def setup(app):
-    """Make the directive known."""
+    """Register the directive."""
     app.add_directive("stored-runs", StoredRuns)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,17 +1,18 @@
-"""A stored run still holds: the library that made it, or what the library has become, gives a row of it again."""
+"""A stored run still holds: it was made by this very library, or today's library reproduces a row of it."""
 
 import pytest
 
 from benchmarks import rechecks
-from benchmarks.records import FOLDER, library_hash, row, stored
+from benchmarks.records import FOLDER, library_hash
 from latentcells import datasets
+from latentcells.course.results import load, row
 from latentcells.datasets import _fetch
 
 LIBRARY = library_hash()
 
 
 def check(name, run):
-    """Fail where a row of a stored run, made by another library, does not come out again."""
+    """Fail if the row of a stored run that another library made is not reproduced."""
     if run["library"] == LIBRARY:
         pytest.skip("made by this very library")
     if name in rechecks.UNCHECKED:
@@ -24,15 +25,15 @@ def check(name, run):
         pytest.skip(str(error))
     except ModuleNotFoundError as error:
         pytest.skip(f"{error}: make bench installs it")
-    found = rechecks.contradiction(recheck.row(run), value)
-    assert not found, f"{name}: {found}"
+    contradiction = rechecks.contradiction(recheck.row(run), value)
+    assert not contradiction, f"{name}: {contradiction}"
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
 def test_a_stored_run_still_holds(path, monkeypatch):
-    monkeypatch.setattr(_fetch, "_RETRIES", 0)  # one quick try at the network
+    monkeypatch.setattr(_fetch, "_RETRIES", 0)  # one quick attempt to download
     monkeypatch.setattr(_fetch, "_TIMEOUT", (3, 10))
-    check(path.stem, stored(path))
+    check(path.stem, load(path))
 
 
 # The check itself.
@@ -40,20 +41,20 @@ def test_a_stored_run_still_holds(path, monkeypatch):
 
 @pytest.mark.parametrize("name", rechecks.RECHECKS)
 def test_a_recheck_is_about_a_stored_row_and_a_doctored_one_contradicts_it(name):
-    kept = rechecks.RECHECKS[name].row(stored(FOLDER / f"{name}.json"))
-    assert not rechecks.contradiction(kept, kept["values"][0])
-    doctored = kept | {"mean": kept["values"][0] + 4 * max(kept["sd"] or 0, rechecks.FLOOR)}
-    assert rechecks.contradiction(doctored, kept["values"][0])
+    stored = rechecks.RECHECKS[name].row(load(FOLDER / f"{name}.json"))
+    assert not rechecks.contradiction(stored, stored["values"][0])
+    doctored = stored | {"mean": stored["values"][0] + 4 * max(stored["sd"] or 0, rechecks.FLOOR)}
+    assert rechecks.contradiction(doctored, stored["values"][0])
 
 
 @pytest.fixture
 def run(monkeypatch):
-    """run(again): a stored run of another library, of mean 0.52 and sd 0.02, and what gives its row again."""
-    kept = row("kang", "PCA", "ari", [0.5, 0.54, 0.52], baseline=True)
+    """run(again): a stored run of another library, of mean 0.52 and sd 0.02, whose recheck calls ``again``."""
+    stored = row("kang", "PCA", "ari", [0.5, 0.54, 0.52], baseline=True)
 
     def run(again):
         monkeypatch.setitem(rechecks.RECHECKS, "run", rechecks.Recheck("kang", "PCA", "ari", again))
-        return {"library": "another", "rows": [kept]}
+        return {"library": "another", "rows": [stored]}
 
     return run
 
@@ -69,13 +70,13 @@ def test_beyond_them_it_fails_and_says_what_to_do(run, value):
         check("run", run(lambda: {"ari": value}))
 
 
-def test_where_there_is_no_spread_a_small_change_is_borne():
-    kept = row("kang", "PCA", "ari", [0.5])
-    assert not rechecks.contradiction(kept, 0.519)
-    assert rechecks.contradiction(kept, 0.521)
+def test_without_a_spread_a_small_change_is_tolerated():
+    stored = row("kang", "PCA", "ari", [0.5])
+    assert not rechecks.contradiction(stored, 0.519)
+    assert rechecks.contradiction(stored, 0.521)
 
 
-def test_the_same_library_is_not_asked_again(run):
+def test_the_same_library_is_not_rechecked(run):
     with pytest.raises(pytest.skip.Exception, match="this very library"):
         check("run", run(lambda: 1 / 0) | {"library": LIBRARY})
 
@@ -86,7 +87,7 @@ def test_a_run_without_a_recheck_fails(run):
 
 
 @pytest.mark.parametrize("error", [datasets.DataUnavailable, ModuleNotFoundError])
-def test_what_is_not_here_is_named(run, error):
+def test_what_is_not_installed_or_available_is_named(run, error):
     def again():
         raise error("harmony is missing")
 

@@ -1,4 +1,4 @@
-"""What chapter 7's stored run computes, on the data that ship with scanpy."""
+"""What the stored run of chapter 7 computes, on the data that come with scanpy."""
 
 import numpy as np
 import pytest
@@ -31,13 +31,13 @@ def task(monkeypatch):
     return task
 
 
-def test_each_kind_of_tokens_makes_a_network_that_names_the_test_cells(task, tmp_path):
+def test_each_kind_of_token_makes_a_network_that_labels_the_test_cells(task, tmp_path):
     for kind in transformer_genes.KINDS:
         n = 2 if kind in ("reactome", "shuffled") else 10
         cells, keywords = transformer_genes.tokens(kind, n, seed=0)
-        found = transformer_genes.probabilities(cells, 0, keywords, {"steps": 1})
-        assert found.shape == (50, len(task.names)), kind
-        assert np.allclose(found.sum(axis=1), 1, atol=1e-5), kind
+        probability = transformer_genes.probabilities(cells, 0, keywords, {"steps": 1})
+        assert probability.shape == (50, len(task.names)), kind
+        assert np.allclose(probability.sum(axis=1), 1, atol=1e-5), kind
 
 
 def test_the_largest_sets_are_taken(task):
@@ -71,12 +71,12 @@ def test_regression_reads_what_the_tokens_hold(task):
     assert transformer_genes.linear_values(cells, keywords)[0].shape == (150, 18)
 
 
-def test_a_cell_without_the_genes_gets_the_shares_of_the_names(task):
+def test_a_cell_without_the_genes_gets_the_frequencies_of_the_names(task):
     cells, keywords = transformer_genes.tokens("variable", 10, seed=0)
     cells.test_counts[0] = 0
-    found = transformer_genes.probabilities(cells, 0, keywords, {"steps": 1})
-    assert np.allclose(found[0], [np.mean(task.label == name) for name in task.names])
-    assert not np.allclose(found[1], found[0])
+    probability = transformer_genes.probabilities(cells, 0, keywords, {"steps": 1})
+    assert np.allclose(probability[0], [np.mean(task.label == name) for name in task.names])
+    assert not np.allclose(probability[1], probability[0])
 
 
 def test_the_setting_is_that_with_the_best_mean_over_the_seeds():
@@ -86,24 +86,24 @@ def test_the_setting_is_that_with_the_best_mean_over_the_seeds():
         setting, seed = item.split(":")[2:]
         return {"macro_f1": scores[int(setting)][int(seed)]}
 
-    assert transformer_genes.chosen("rank", ask) == 2
+    assert transformer_genes.choose("rank", ask) == 2
 
 
-def test_validation_cells_are_training_cells_that_the_network_does_not_see(task, monkeypatch):
-    seen = []
+def test_validation_cells_are_training_cells_that_the_network_is_not_trained_on(task, monkeypatch):
+    tasks = []
 
     def probabilities(cells, *arguments):
-        seen.append(cells)
+        tasks.append(cells)
         return np.ones((len(cells.test_counts), len(cells.names)))
 
     monkeypatch.setattr(transformer_genes, "probabilities", probabilities)
     transformer_genes.validation("rank", 0, 0, None)
-    inside, outside = ({row.tobytes() for row in cells} for cells in (seen[0].counts, seen[0].test_counts))
+    inside, outside = ({row.tobytes() for row in cells} for cells in (tasks[0].counts, tasks[0].test_counts))
     assert not inside & outside
     assert inside | outside == {row.tobytes() for row in task.counts}
 
 
-def test_what_a_work_item_found_is_not_computed_again(task, tmp_path, monkeypatch):
+def test_the_result_of_a_work_item_is_not_computed_again(task, tmp_path, monkeypatch):
     first = transformer_genes.result(tmp_path, "logistic:variable:10:0")
     assert 0 < first["macro_f1"] <= 1
     monkeypatch.setitem(transformer_genes.WORK, "logistic", None)

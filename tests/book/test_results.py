@@ -162,7 +162,7 @@ def test_a_broken_stored_run_fails_the_build(book, tmp_path):
     path.write_text(path.read_text().replace('"mean": 1.5', '"mean": 2.5'))
     status, said = book()
     assert status
-    line = "07_new.json, row 2 is not as it was recorded: mean is 2.5, where the values give 1.5"
+    line = "07_new.json, row 2 is not valid: mean is 2.5, where the values give 1.5"
     assert re.search(rf"results\.md:3: ERROR: {line}", said)
 
 
@@ -176,7 +176,7 @@ def test_a_stored_run_without_a_chapter_fails_the_build(book, tmp_path):
 
 def test_a_folder_without_stored_runs_says_how_to_make_them(tmp_path):
     with pytest.raises(ValueError, match="make results writes them"):
-        stored_runs.gathered(tmp_path)
+        stored_runs.gather(tmp_path)
 
 
 # In a browser.

@@ -19,44 +19,44 @@ def mixtures(cells=40, noise=0.1, shift=0.0, seed=0):
     return z, parts, plate
 
 
-def neighbours_by_hand(z, y, batch, of, n_neighbors):
-    there = batch != of
-    distances = np.linalg.norm(z[~there][:, None] - z[there], axis=2)
+def neighbours_by_hand(z, y, batch, scored, n_neighbors):
+    outside = batch != scored
+    distances = np.linalg.norm(z[~outside][:, None] - z[outside], axis=2)
     nearest = np.argsort(distances, axis=1)[:, :n_neighbors]
-    return y[there][nearest].mean(axis=1)
+    return y[outside][nearest].mean(axis=1)
 
 
-def test_what_is_linear_in_z_is_read_without_error():
+def test_what_is_linear_in_z_is_predicted_without_error():
     z, parts, plate = mixtures(noise=0.0)
-    found = proportions(z, parts, plate)
-    assert min(found["ridge_r2"].values()) > 0.999
-    np.testing.assert_allclose(found["ridge"], parts, atol=0.01)
+    scores = proportions(z, parts, plate)
+    assert min(scores["ridge_r2"].values()) > 0.999
+    np.testing.assert_allclose(scores["ridge"], parts, atol=0.01)
 
 
 def test_noise_without_signal_is_no_better_than_the_mean():
     _, parts, plate = mixtures(cells=300)
     noise = np.random.default_rng(1).normal(size=(600, 5))
-    found = proportions(noise, parts, plate)
-    assert max(found["ridge_r2"].values()) < 0.02 and max(found["knn_r2"].values()) < 0.02
+    scores = proportions(noise, parts, plate)
+    assert max(scores["ridge_r2"].values()) < 0.02 and max(scores["knn_r2"].values()) < 0.02
 
 
-def test_the_ridge_is_least_squares_where_there_are_many_cells():
+def test_the_ridge_is_least_squares_with_many_cells():
     z, parts, plate = mixtures(cells=400)
-    found = proportions(z, parts, plate)
-    for of in ("p1", "p2"):
-        here = plate == of
-        least = LinearRegression().fit(z[~here], parts[~here]).predict(z[here])
-        np.testing.assert_allclose(found["ridge"][here], least, atol=0.01)
-        assert found["ridge_r2"][of] == pytest.approx(r2_score(parts[here], least), abs=0.005)
+    scores = proportions(z, parts, plate)
+    for scored in ("p1", "p2"):
+        inside = plate == scored
+        predicted = LinearRegression().fit(z[~inside], parts[~inside]).predict(z[inside])
+        np.testing.assert_allclose(scores["ridge"][inside], predicted, atol=0.01)
+        assert scores["ridge_r2"][scored] == pytest.approx(r2_score(parts[inside], predicted), abs=0.005)
 
 
 @pytest.mark.parametrize("n_neighbors", [1, 5, 15])
 def test_the_neighbours_equal_those_by_hand(n_neighbors):
     z, parts, plate = mixtures()
-    found = proportions(z, parts, plate, n_neighbors)
-    for of in ("p1", "p2"):
-        by_hand = neighbours_by_hand(z, parts, plate, of, n_neighbors)
-        np.testing.assert_allclose(found["knn"][plate == of], by_hand, atol=1e-12)
+    scores = proportions(z, parts, plate, n_neighbors)
+    for scored in ("p1", "p2"):
+        by_hand = neighbours_by_hand(z, parts, plate, scored, n_neighbors)
+        np.testing.assert_allclose(scores["knn"][plate == scored], by_hand, atol=1e-12)
 
 
 def test_no_cell_is_predicted_from_its_own_batch():
@@ -64,8 +64,8 @@ def test_no_cell_is_predicted_from_its_own_batch():
     rng = np.random.default_rng(0)
     z, plate = rng.normal(size=(400, 1)), np.repeat(["p1", "p2"], 200)
     target = z[:, 0] * np.where(plate == "p1", 1, -1)  # the opposite in the other plate
-    found = across_batches(z, target, plate)
-    assert max(found["ridge_r2"].values()) < -1 and max(found["knn_r2"].values()) < -1
+    scores = across_batches(z, target, plate)
+    assert max(scores["ridge_r2"].values()) < -1 and max(scores["knn_r2"].values()) < -1
 
 
 def test_a_batch_effect_costs():
@@ -76,22 +76,22 @@ def test_a_batch_effect_costs():
         assert max(shifted[key].values()) < min(still[key].values()) - 0.2
 
 
-def test_three_batches_each_read_from_the_other_two():
+def test_each_of_three_batches_is_predicted_from_the_other_two():
     z, parts, _ = mixtures(cells=60)
     batch = np.resize(["p1", "p2", "p3"], len(z))
-    found = proportions(z, parts, batch, n_neighbors=5)
-    assert list(found["knn_r2"]) == ["p1", "p2", "p3"]
+    scores = proportions(z, parts, batch, n_neighbors=5)
+    assert list(scores["knn_r2"]) == ["p1", "p2", "p3"]
     by_hand = neighbours_by_hand(z, parts, batch, "p2", 5)
-    np.testing.assert_allclose(found["knn"][batch == "p2"], by_hand, atol=1e-12)
+    np.testing.assert_allclose(scores["knn"][batch == "p2"], by_hand, atol=1e-12)
 
 
-def test_one_quantity_comes_back_as_it_came():
+def test_one_quantity_keeps_its_shape():
     z, parts, plate = mixtures()
-    found = across_batches(z, parts[:, 0], plate)
-    assert found["ridge"].shape == (80,) and type(found["ridge_r2"]["p1"]) is float
+    scores = across_batches(z, parts[:, 0], plate)
+    assert scores["ridge"].shape == (80,) and type(scores["ridge_r2"]["p1"]) is float
 
 
-def test_tables_in_the_same_order_are_as_good_as_arrays():
+def test_tables_in_the_same_order_give_the_same_as_arrays():
     z, parts, plate = mixtures()
     cells = [f"well {i}" for i in range(80)]
     tables = pd.DataFrame(z, cells), pd.DataFrame(parts, cells, NAMES), pd.Series(plate, cells)
@@ -130,16 +130,21 @@ def test_accepts_proportions_that_were_rounded():
 
 def test_refuses_spaces_with_other_cells_or_another_order():
     z, parts, plate = mixtures()
-    refused("^z has 79 cells, target has 80: pass the same cells in the same order", z=z[1:])
+    refused("^proportions has 80 cells, z has 79: pass the same cells in the same order$", z=z[1:])
     cells = [f"well {i}" for i in range(80)]
     table, parts = pd.DataFrame(z, cells), pd.DataFrame(parts, cells)
     refused(
-        r"^row 0 is cell 'well 79' in z and 'well 0' in target: .* z.loc\[target.index\]$",
+        r"^row 0 is cell 'well 0' in proportions and 'well 79' in z: .* proportions.loc\[z.index\]$",
         z=table[::-1],
         proportions=parts,
     )
     moved = pd.Series(plate, [*cells[:78], "well 79", "well 78"])
-    refused("^row 78 is cell 'well 79' in batch", z=table, proportions=parts, batch=moved)
+    refused(
+        r"^row 78 is cell 'well 79' in batch and 'well 78' in z: .* batch.loc\[z.index\]$",
+        z=table,
+        proportions=parts,
+        batch=moved,
+    )
 
 
 def test_refuses_a_collapsed_embedding():
@@ -147,7 +152,9 @@ def test_refuses_a_collapsed_embedding():
 
 
 def test_refuses_one_batch():
-    refused("^batch is 'p1' for all cells: none is left to learn from", batch=np.repeat("p1", 80))
+    refused(
+        "^batch is 'p1' for all cells: none is left to fit on, pass two or more$", batch=np.repeat("p1", 80)
+    )
 
 
 def test_refuses_a_quantity_that_does_not_vary_in_a_batch():
@@ -162,7 +169,7 @@ def test_refuses_a_target_of_another_shape():
     refused("^target must be finite, got nan", function=across_batches, target=np.full(80, np.nan))
 
 
-def test_refuses_more_neighbours_than_there_are_cells_to_learn_from():
+def test_refuses_more_neighbours_than_there_are_cells_to_fit_on():
     message = "^n_neighbors=31 is more than the 30 cells outside batch 'p1': lower it"
     refused(message, n_neighbors=31, batch=np.repeat(["p1", "p2"], [50, 30]))
     refused("^n_neighbors must be an integer, got 1.5", TypeError, n_neighbors=1.5)

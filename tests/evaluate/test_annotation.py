@@ -29,9 +29,9 @@ def by_hand(z, label, n_neighbors, folds, seed):
         fitted = LogisticRegression(max_iter=1000).fit((z[train] - center) / scale, label[train])
         probe[test] = fitted.predict((z[test] - center) / scale)
     scores = {}
-    for name, guess in (("knn", knn), ("probe", probe)):
-        scores[f"{name}_macro_f1"] = f1_score(label, guess, average="macro")
-        scores[f"{name}_accuracy"] = (guess == label).mean()
+    for name, predicted in (("knn", knn), ("probe", probe)):
+        scores[f"{name}_macro_f1"] = f1_score(label, predicted, average="macro")
+        scores[f"{name}_accuracy"] = (predicted == label).mean()
     return scores
 
 
@@ -60,14 +60,14 @@ def test_a_rare_label_weighs_as_much_as_a_common_one():
     assert scores["knn_macro_f1"] < scores["knn_accuracy"] - 0.1
 
 
-def test_the_probe_sees_no_scale():
+def test_the_probe_ignores_scale():
     z, label = mixture(2.0)
     scaled = annotation(z * 1e-3 + 5, label)
     assert scaled["probe_accuracy"] == annotation(z, label)["probe_accuracy"]
 
 
 @pytest.mark.parametrize(
-    "kind", [list, pd.Series, pd.Categorical, lambda x: pd.Series(x, index=range(150)[::-1])]
+    "kind", [list, pd.Series, pd.Categorical, lambda label: pd.Series(label, index=range(150)[::-1])]
 )
 def test_labels_of_any_kind(kind):
     z, label = mixture(2.0)
@@ -104,7 +104,7 @@ def test_refuses_another_shape(shape):
 
 def test_refuses_lengths_that_differ():
     with pytest.raises(
-        ValueError, match=r"label has shape \(149,\), z has 150 cells: pass one label per cell"
+        ValueError, match=r"label has shape \(149,\), there are 150 cells: pass one label per cell"
     ):
         annotation(np.zeros((150, 2)), ["a"] * 149)
 

@@ -18,11 +18,11 @@ def mixture(n_types=4, cells=60, distance=50.0, seed=0):
     return rng.normal(size=(len(label), 5)) + distance * rng.normal(size=(n_types, 5))[label], label
 
 
-def test_an_easy_mixture_is_found():
+def test_separate_types_are_the_clusters():
     z, label = mixture()
-    found = clustering(z, label, n_clusters=4)
-    assert (found["leiden_ari"], found["leiden_nmi"], found["n_clusters"]) == (1, 1, 4)
-    assert found.keys() == {"leiden", "resolution", "n_clusters", "leiden_ari", "leiden_nmi"}
+    result = clustering(z, label, n_clusters=4)
+    assert (result["leiden_ari"], result["leiden_nmi"], result["n_clusters"]) == (1, 1, 4)
+    assert result.keys() == {"leiden", "resolution", "n_clusters", "leiden_ari", "leiden_nmi"}
 
 
 def test_permuted_labels_score_as_chance():
@@ -34,45 +34,45 @@ def test_permuted_labels_score_as_chance():
 
 def test_equals_scanpy_at_the_resolution_it_reports():
     z, label = mixture(distance=1.5)
-    found = clustering(z, label, n_clusters=6, n_neighbors=12, seed=3)
+    result = clustering(z, label, n_clusters=6, n_neighbors=12, seed=3)
     adata = anndata.AnnData(z)
     sc.pp.neighbors(adata, n_neighbors=12, use_rep="X", random_state=3)  # exact for so few cells
-    sc.tl.leiden(adata, found["resolution"], flavor="igraph", n_iterations=2, directed=False, random_state=3)
+    sc.tl.leiden(adata, result["resolution"], flavor="igraph", n_iterations=2, directed=False, random_state=3)
     leiden = adata.obs["leiden"].astype(int).to_numpy()
-    np.testing.assert_array_equal(found["leiden"], leiden)
-    assert found["n_clusters"] == len(set(leiden)) == 6
-    assert found["leiden_ari"] == pytest.approx(adjusted_rand_score(label, leiden), abs=1e-12)
-    assert found["leiden_nmi"] == pytest.approx(normalized_mutual_info_score(label, leiden), abs=1e-12)
+    np.testing.assert_array_equal(result["leiden"], leiden)
+    assert result["n_clusters"] == len(set(leiden)) == 6
+    assert result["leiden_ari"] == pytest.approx(adjusted_rand_score(label, leiden), abs=1e-12)
+    assert result["leiden_nmi"] == pytest.approx(normalized_mutual_info_score(label, leiden), abs=1e-12)
 
 
-def test_labels_never_choose():
+def test_labels_do_not_influence_the_clusters():
     z, label = mixture(distance=1.5)
-    found = clustering(z, label, n_clusters=6)
+    result = clustering(z, label, n_clusters=6)
     for other in (None, np.random.default_rng(0).permutation(label), ["one"] * len(z)):
         again = clustering(z, other, n_clusters=6)
-        np.testing.assert_array_equal(again["leiden"], found["leiden"])
-        assert again["resolution"] == found["resolution"]
+        np.testing.assert_array_equal(again["leiden"], result["leiden"])
+        assert again["resolution"] == result["resolution"]
     assert clustering(z, n_clusters=6).keys() == {"leiden", "resolution", "n_clusters"}
 
 
 @settings(deadline=None, max_examples=10)
 @given(st.integers(2, 12), st.integers(0, 5))
-def test_finds_the_number_asked_for(n_clusters, seed):
+def test_the_number_of_clusters_is_the_one_asked_for(n_clusters, seed):
     z, _ = mixture(n_types=2, cells=100, distance=1.0, seed=seed)
-    found = clustering(z, n_clusters=n_clusters, seed=seed)
-    assert found["n_clusters"] == len(np.unique(found["leiden"]))
-    assert abs(found["n_clusters"] - n_clusters) <= 1
+    result = clustering(z, n_clusters=n_clusters, seed=seed)
+    assert result["n_clusters"] == len(np.unique(result["leiden"]))
+    assert abs(result["n_clusters"] - n_clusters) <= 1
 
 
-def test_takes_the_nearest_number_where_the_graph_allows_no_less():
+def test_the_nearest_number_counts_if_the_graph_allows_no_fewer():
     z, _ = mixture(n_types=4, distance=1e4)  # four islands: no resolution joins them
     assert clustering(z, n_clusters=1)["n_clusters"] == 4
 
 
 def test_more_neighbours_than_scanpy_searches_exactly():
     z, label = mixture(n_types=3, cells=40)
-    found = clustering(z, label, n_clusters=3, n_neighbors=39)
-    assert found["leiden_ari"] == 1
+    result = clustering(z, label, n_clusters=3, n_neighbors=39)
+    assert result["leiden_ari"] == 1
 
 
 def test_the_same_twice_and_nothing_changed():
@@ -113,7 +113,7 @@ def test_is_quick():
         ({"n_clusters": 241}, "n_clusters=241 is more than the 240 cells: lower it"),
         ({"n_neighbors": 1}, "n_neighbors must be at least 2, got 1"),
         ({"n_neighbors": 240}, "n_neighbors=240 must be less than the 240 cells: lower it"),
-        ({"label": [1, 2]}, r"label has shape \(2,\), z has 240 cells: pass one label per cell"),
+        ({"label": [1, 2]}, r"label has shape \(2,\), there are 240 cells: pass one label per cell"),
         ({"label": [None] * 240}, "label lacks a value for 240 of 240 cells"),
     ],
 )
@@ -122,7 +122,7 @@ def test_refuses(arguments, message):
         clustering(mixture()[0], **arguments)
 
 
-def test_refuses_a_number_of_clusters_that_is_none():
+def test_refuses_a_number_of_clusters_that_is_not_an_integer():
     with pytest.raises(TypeError, match=r"n_clusters must be an integer, got 10\.0"):
         clustering(mixture()[0], n_clusters=10.0)
 

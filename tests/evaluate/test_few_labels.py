@@ -22,12 +22,12 @@ def by_hand(z, label, test, labelled, n_neighbors, standardise=True):
     """Neighbours by sorting all distances, the probe by standardising the labelled cells by hand."""
     distances = np.linalg.norm(z[test][:, None] - z[labelled], axis=2)
     votes = label[labelled][np.argsort(distances, axis=1)[:, :n_neighbors]]
-    guess = [max(sorted(set(vote)), key=list(vote).count) for vote in votes]
+    predicted = [max(sorted(set(vote)), key=list(vote).count) for vote in votes]
     center, scale = z[labelled].mean(axis=0), z[labelled].std(axis=0)
     scaled = (z - center) / scale if standardise else z
     probe = LogisticRegression(max_iter=1000).fit(scaled[labelled], label[labelled])
     return {
-        "knn_macro_f1": f1_score(label[test], guess, average="macro"),
+        "knn_macro_f1": f1_score(label[test], predicted, average="macro"),
         "probe_macro_f1": f1_score(label[test], probe.predict(scaled[test]), average="macro"),
     }
 
@@ -63,7 +63,7 @@ def test_the_seed_alone_draws():
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
 
 
-def test_every_cell_has_the_same_chance():
+def test_every_cell_has_the_same_chance_to_be_drawn():
     label, test = ["B"] * 5 + ["T"] * 5, np.arange(10) % 5 == 0
     drawn = np.bincount(np.ravel([draw_labels(label, test, 2, seed) for seed in range(500)]), minlength=10)
     assert (drawn[[0, 5]] == 0).all()
@@ -102,11 +102,11 @@ def test_more_labels_help():
 
 
 def test_labels_of_the_scored_cells_are_not_seen():
-    """The scored cells are spoilt one by one: were they learned from, the others' labels would change."""
+    """The scored cells get wrong labels: the predictions are the true ones still."""
     z, label, test = mixture(50.0)
-    spoilt = np.where(test, np.roll(label, 60), label)
-    assert few_labels(z, spoilt, test)["knn_macro_f1"] == pytest.approx(
-        f1_score(spoilt[test], label[test], average="macro"), abs=1e-12
+    wrong = np.where(test, np.roll(label, 60), label)
+    assert few_labels(z, wrong, test)["knn_macro_f1"] == pytest.approx(
+        f1_score(wrong[test], label[test], average="macro"), abs=1e-12
     )
 
 
@@ -120,7 +120,7 @@ def test_the_scale_matters_to_the_plain_probe_alone():
 
 
 def test_few_cells_of_every_type_are_enough():
-    """Three labelled cells a type where ten were asked for: no more than six can vote."""
+    """Three labelled cells of each type where ten were asked for: no more than six can vote."""
     z, label, test = mixture(50.0, sizes=(5, 5, 0))
     assert few_labels(z, label, test, per_type=10, n_neighbors=15).keys() == KEYS
 
@@ -160,7 +160,7 @@ def test_refuses_another_shape():
 
 
 def test_refuses_lengths_that_differ():
-    refused(r"^label has shape \(149,\), z has 150 cells: pass one label per cell", label=["a"] * 149)
+    refused(r"^label has shape \(149,\), there are 150 cells: pass one label per cell", label=["a"] * 149)
     message = r"^test has shape \(10,\), label \(150,\): pass true or false for each cell"
     refused(message, test=np.arange(10))
 
@@ -177,9 +177,11 @@ def test_refuses_no_cell_to_be_scored():
     refused("^test is true for none of the 150 cells: none is left to be scored", test=np.zeros(150, bool))
 
 
-def test_refuses_a_label_to_score_that_nothing_was_learned_of():
+def test_refuses_a_label_that_only_test_cells_have():
     _, label, test = mixture(2.0)
-    message = "^label 'NK' has test cells only, none to learn from: take lc.preprocess.split"
+    message = (
+        "^label 'NK' has test cells only, none to learn from: split by label, as lc.preprocess.split does$"
+    )
     refused(message, test=test | (label == "NK"))
 
 

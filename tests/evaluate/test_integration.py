@@ -1,59 +1,61 @@
 """The scores run compiled: every embedding below has the same shape, so that they are compiled once."""
 
+import inspect
 import sys
 import warnings
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
 
 from latentcells.evaluate import integration
+from tests.helpers import refused
 
 BIO = ["isolated_labels", "kmeans_nmi", "kmeans_ari", "silhouette_label", "clisi"]
 BATCH = ["bras", "ilisi", "kbet", "graph_connectivity", "pcr"]
 
 
 def cells(n=180, seed=0):
-    """Three types in two batches; log1p in X; an embedding that mixes, one that does not, one without types."""
+    """Three types in two batches: an embedding that mixes, one that does not, one without types, and their PCA."""
     rng = np.random.default_rng(seed)
     types, batches = np.arange(n) % 3, np.arange(n) // 3 % 2
-    profile, shift = rng.gamma(1.0, 3.0, (3, 60))[types], rng.lognormal(0, 0.5, (2, 60))[batches]
-    adata = ad.AnnData(np.log1p(rng.poisson(profile * shift)).astype("float32"))
-    adata.obs["label"] = np.array(["B", "NK", "T"])[types]
-    adata.obs["batch"] = np.array(["plate 1", "plate 2"])[batches]
+    profile, effect = rng.gamma(1.0, 3.0, (3, 60))[types], rng.lognormal(0, 0.5, (2, 60))[batches]
+    x = np.log1p(rng.poisson(profile * effect)).astype("float32")
     z = rng.normal(size=(n, 10)) + 8.0 * np.eye(3, 10)[types]
-    adata.obsm["mixed"] = z
-    adata.obsm["split"] = z + 30.0 * np.eye(2, 10, 5)[batches]
-    adata.obsm["shuffled"] = rng.permutation(z)
-    adata.obsm["before"] = PCA(50, random_state=0).fit_transform(adata.X)
-    return adata
+    spaces = {"mixed": z, "split": z + 30.0 * np.eye(2, 10, 5)[batches], "shuffled": rng.permutation(z)}
+    label, batch = np.array(["B", "NK", "T"])[types], np.array(["plate 1", "plate 2"])[batches]
+    return spaces, {"batch": batch, "label": label, "before": PCA(50, random_state=0).fit_transform(x)}
+
+
+SPACES, DESIGN = cells()
+GOOD = {"z": SPACES["mixed"], **DESIGN}
 
 
 @pytest.fixture(scope="module")
-def adata():
-    return cells()
-
-
-@pytest.fixture(scope="module")
-def scores(adata):
-    found = {key: integration(adata, key, unintegrated="before") for key in ("mixed", "shuffled")}
-    with pytest.warns(UserWarning, match="^PCR comparison score is negative"):  # more batch than before
-        found["split"] = integration(adata, "split", unintegrated="before")
-    return found
+def scores():
+    result = {name: integration(SPACES[name], **DESIGN) for name in ("mixed", "shuffled")}
+    with pytest.warns(
+        UserWarning, match="^PCR comparison score is negative"
+    ):  # more batch effect than before
+        result["split"] = integration(SPACES["split"], **DESIGN)
+    return result
 
 
 # -- what it computes --------------------------------------------------------------------------------------------
 
 
 def test_ten_scores_two_means_and_a_total(scores):
-    for found in scores.values():
-        assert list(found) == [*BIO, *BATCH, "scib_bio", "scib_batch", "scib_total"]
-        assert all(type(value) is float and -0.02 <= value <= 1 for value in found.values())  # ARI by chance
-        assert found["scib_bio"] == pytest.approx(np.mean([found[name] for name in BIO]), abs=1e-12)
-        assert found["scib_batch"] == pytest.approx(np.mean([found[name] for name in BATCH]), abs=1e-12)
-        total = 0.6 * found["scib_bio"] + 0.4 * found["scib_batch"]
-        assert found["scib_total"] == pytest.approx(total, abs=1e-12)
+    for of_space in scores.values():
+        assert list(of_space) == [*BIO, *BATCH, "scib_bio", "scib_batch", "scib_total"]
+        assert all(
+            type(value) is float and -0.02 <= value <= 1 for value in of_space.values()
+        )  # ARI by chance
+        assert of_space["scib_bio"] == pytest.approx(np.mean([of_space[name] for name in BIO]), abs=1e-12)
+        assert of_space["scib_batch"] == pytest.approx(np.mean([of_space[name] for name in BATCH]), abs=1e-12)
+        total = 0.6 * of_space["scib_bio"] + 0.4 * of_space["scib_batch"]
+        assert of_space["scib_total"] == pytest.approx(total, abs=1e-12)
 
 
 def test_mixed_batches_and_separate_types_score_high(scores):
@@ -67,7 +69,7 @@ def test_separate_batches_score_low_on_mixing(scores):
     assert split["scib_batch"] < mixed["scib_batch"] - 0.3
     for name in ("bras", "ilisi", "kbet", "pcr"):
         assert split[name] < mixed[name] - 0.3
-    assert split["clisi"] > 0.95  # the neighbours are of one type still
+    assert split["clisi"] > 0.95  # the neighbours are still of one type
 
 
 def test_shuffled_cells_score_low_on_biology_and_high_on_mixing(scores):
@@ -78,8 +80,8 @@ def test_shuffled_cells_score_low_on_biology_and_high_on_mixing(scores):
     assert shuffled["ilisi"] > 0.85
 
 
-def test_equals_the_benchmarker_of_scib_metrics(adata, scores):
-    """On its default settings, from exact neighbours found by its own function."""
+def test_equals_the_benchmarker_of_scib_metrics(scores):
+    """On its default settings, from exact neighbours of its own format, found by sorting all distances."""
     from scib_metrics.benchmark import Benchmarker
     from scib_metrics.nearest_neighbors import NeighborsResults
 
@@ -88,12 +90,13 @@ def test_equals_the_benchmarker_of_scib_metrics(adata, scores):
         indices = np.argsort(distance, axis=1, kind="stable")[:, :k]
         return NeighborsResults(indices=indices, distances=np.take_along_axis(distance, indices, axis=1))
 
-    copy = adata.copy()
-    copy.obsm["mixed"] = copy.obsm["mixed"].astype("float32")
+    obs = pd.DataFrame({key: DESIGN[key] for key in ("batch", "label")}, map(str, range(180)))
+    obsm = {"mixed": SPACES["mixed"].astype("float32"), "before": DESIGN["before"]}
+    adata = ad.AnnData(np.zeros((180, 1), "float32"), obs, obsm=obsm)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # theirs, of pandas, tqdm and their plots
         benchmarker = Benchmarker(
-            copy, "batch", "label", ["mixed"], pre_integrated_embedding_obsm_key="before", progress_bar=False
+            adata, "batch", "label", ["mixed"], pre_integrated_embedding_obsm_key="before", progress_bar=False
         )
         benchmarker.prepare(neighbor_computer=exact)
         benchmarker.benchmark()
@@ -107,18 +110,42 @@ def test_equals_the_benchmarker_of_scib_metrics(adata, scores):
     np.testing.assert_allclose(list(scores["mixed"].values()), expected, rtol=1e-5)
 
 
-def test_by_default_the_expression_is_what_was_before(adata, scores):
-    """Other names of the columns, too, and the cells of a sparse matrix."""
-    from scipy import sparse
-
-    other = ad.AnnData(sparse.csr_matrix(adata.X), obsm={"mixed": adata.obsm["mixed"]})
-    other.obs["plate"] = adata.obs["batch"].astype("category").to_numpy()
-    other.obs["type"] = adata.obs["label"].to_numpy()
-    state, before = np.random.get_state()[1].copy(), adata.obsm["mixed"].copy()  # noqa: NPY002
-    found = integration(other, "mixed", batch="plate", label="type")
-    assert found == pytest.approx(scores["mixed"], rel=1e-4)
+def test_tables_and_series_give_the_same_and_nothing_is_changed(scores):
+    index = [f"cell {i}" for i in range(180)]
+    z, before = SPACES["mixed"].copy(), DESIGN["before"].copy()
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    result = integration(
+        pd.DataFrame(z, index),
+        batch=pd.Series(pd.Categorical(DESIGN["batch"]), index),
+        label=pd.Series(DESIGN["label"], index),
+        before=pd.DataFrame(before, index),
+    )
+    assert result == pytest.approx(scores["mixed"], rel=1e-6)
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
-    np.testing.assert_array_equal(other.obsm["mixed"], before)
+    np.testing.assert_array_equal(z, SPACES["mixed"])
+    np.testing.assert_array_equal(before, DESIGN["before"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cell_mixture", "kang"])
+def test_the_scores_of_the_stored_run_come_out_again(name):
+    """Those of the uncorrected components, which were computed from an AnnData."""
+    from benchmarks import batch_correction
+    from benchmarks.records import FOLDER
+    from latentcells import datasets
+    from latentcells.course.results import load
+
+    try:
+        scores = batch_correction.score(batch_correction.pca, name, 0)
+    except datasets.DataUnavailable as error:
+        pytest.skip(str(error))
+    stored = {
+        row["metric"]: row["mean"]
+        for row in load(FOLDER / "05_batch_correction.json")["rows"]
+        if row["dataset"] == name and row["method"] == "PCA-50" and row["metric"] in scores
+    }
+    assert stored.keys() == scores.keys()
+    assert scores == pytest.approx(stored, rel=2e-5, abs=1e-6)
 
 
 # -- warnings and bad input: before anything is compiled ---------------------------------------------------------
@@ -131,77 +158,79 @@ def unscored(monkeypatch):
     monkeypatch.setattr(module, "_scores", lambda *arrays: dict.fromkeys([*BIO, *BATCH], 0.5))
 
 
-def test_types_in_one_batch_only_are_named(adata, unscored):
-    copy = adata.copy()
-    copy.obs.loc[copy.obs["label"] == "T", "batch"] = "plate 2"
-    with pytest.warns(UserWarning, match=r"^in one batch only: T; nothing can be said of the mixing") as seen:
-        integration(copy, "mixed", unintegrated="before")
-    assert [warning.filename for warning in seen] == [__file__]
-    copy.obs.loc[copy.obs["label"] == "B", "batch"] = "plate 1"
-    with pytest.warns(UserWarning, match=r"^in one batch only: B, T; nothing can be said"):
-        integration(copy, "mixed", unintegrated="before")
+@pytest.mark.usefixtures("unscored")
+def test_types_in_one_batch_only_are_named():
+    batch = np.where(DESIGN["label"] == "T", "plate 2", DESIGN["batch"])
+    message = r"^in one batch only: T; the mixing of these types cannot be scored$"
+    with pytest.warns(UserWarning, match=message) as warned:
+        integration(**GOOD | {"batch": batch})
+    assert [warning.filename for warning in warned] == [__file__]
+    batch = np.where(DESIGN["label"] == "B", "plate 1", batch)
+    with pytest.warns(UserWarning, match=r"^in one batch only: B, T; the mixing of these types"):
+        integration(**GOOD | {"batch": batch})
 
 
-def refused(adata, message, *arguments, **keywords):
-    with pytest.raises(ValueError, match=message) as refusal:
-        integration(adata, *(arguments or ["mixed"]), **{"unintegrated": "before", **keywords})
-    assert "\n" not in str(refusal.value)
+def test_the_arguments_are_arrays_and_before_has_no_value_of_its_own():
+    assert list(inspect.signature(integration).parameters) == ["z", "batch", "label", "before"]
+    message = (
+        "^before is None: pass the uncorrected embedding of the same cells, such as 50 principal components "
+    )
+    refused(lambda: integration(SPACES["mixed"], DESIGN["batch"], DESIGN["label"]), message)
 
 
-def test_a_missing_embedding_is_refused(adata):
-    choices = r"choose from \['mixed', 'split', 'shuffled', 'before'\]"
-    refused(adata, f"^no embedding 'X_scvi' in obsm: {choices}", "X_scvi")
-    refused(adata, f"^no embedding 'X_pca' in obsm: {choices}", unintegrated="X_pca")
+def with_value(array, value):
+    array = array.astype(object if value is None else array.dtype)
+    array[3] = value
+    return array
 
 
-@pytest.mark.parametrize("argument", ["batch", "label"])
-def test_a_missing_column_is_refused(adata, argument):
-    message = rf"^{argument}='plate' is no column of obs: choose from \['label', 'batch'\]"
-    refused(adata, message, **{argument: "plate"})
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"z": with_value(GOOD["z"], np.nan)}, "^z must be finite, got nan"),
+        ({"before": with_value(GOOD["before"], np.inf)}, "^before must be finite, got inf"),
+        ({"z": np.zeros(180)}, r"^z must have the shape \(cells, dimensions\), got \(180,\)"),
+        ({"before": np.zeros((179, 3))}, "^before has 179 cells, z has 180: pass the same cells"),
+        (
+            {"batch": GOOD["batch"][1:]},
+            r"^batch has shape \(179,\), there are 180 cells: pass one batch per cell$",
+        ),
+        (
+            {"label": GOOD["label"][1:]},
+            r"^label has shape \(179,\), there are 180 cells: pass one label per cell$",
+        ),
+        (
+            {"batch": with_value(GOOD["batch"], None)},
+            "^batch lacks a value for 1 of 180 cells: drop those cells$",
+        ),
+        (
+            {"label": with_value(GOOD["label"], None)},
+            "^label lacks a value for 1 of 180 cells: drop those cells$",
+        ),
+        ({"batch": ["plate 1"] * 180}, "^batch is 'plate 1' for all cells: one batch needs no integration$"),
+        (
+            {"batch": with_value(GOOD["batch"], "plate 3")},
+            "^batch 'plate 3' has 1 cell, too few to be mixed: drop it, or merge it$",
+        ),
+        (
+            {"batch": GOOD["label"]},
+            "^every label is in one batch only: batch and label are confounded, no score can",
+        ),
+    ],
+)
+def test_refuses(change, message):
+    refused(lambda: integration(**GOOD | change), message)
 
 
-@pytest.mark.parametrize("column", ["batch", "label"])
-def test_missing_names_are_refused(adata, column):
-    copy = adata.copy()
-    copy.obs[column] = copy.obs[column].astype(object)
-    copy.obs.iloc[0, copy.obs.columns.get_loc(column)] = None
-    refused(copy, rf"^obs\['{column}'\] lacks a value for 1 of 180 cells: drop them")
+def test_refuses_an_anndata():
+    message = r"^z is an AnnData: pass an embedding of its cells, an array such as obsm\['X_pca'\]$"
+    refused(
+        lambda: integration(ad.AnnData(np.zeros((180, 2))), "batch", "label", "X_pca"), message, TypeError
+    )
 
 
-@pytest.mark.parametrize("key", ["mixed", "before"])
-def test_values_that_are_not_finite_are_refused(adata, key):
-    copy = adata.copy()
-    copy.obsm[key][3, 1] = np.nan
-    refused(copy, "^z must be finite, got nan")
-
-
-def test_one_batch_is_refused(adata):
-    one = adata[adata.obs["batch"] == "plate 1"].copy()
-    refused(one, r"^obs\['batch'\] is 'plate 1' for all cells: one batch needs no integration")
-
-
-def test_a_batch_of_one_cell_is_refused(adata):
-    copy = adata.copy()
-    copy.obs["batch"] = ["plate 3", *copy.obs["batch"][1:]]
-    refused(copy, "^batch 'plate 3' has 1 cell, too few to be mixed: drop it, or merge it")
-
-
-def test_the_same_column_twice_is_refused(adata):
-    refused(adata, "^batch and label are both 'batch': a batch is a plate", label="batch")
-
-
-def test_batches_that_are_types_are_refused(adata):
-    copy = adata.copy()
-    copy.obs["batch"] = np.where(copy.obs["label"] == "B", "plate 1", "plate 2")
-    refused(copy, r"^every label in obs\['label'\] is in one batch only: batch and label are confounded")
-
-
-def test_too_few_cells_are_refused(adata, unscored):
-    refused(adata[:90].copy(), "^there are 90 cells, the scores need more than 90: take more cells")
-    assert integration(adata[:91].copy(), "mixed", unintegrated="before")["scib_total"] == 0.5
-
-
-def test_counts_in_place_of_log1p_are_refused(adata):
-    copy = adata.copy()
-    copy.X = np.expm1(copy.X).round()
-    refused(copy, "^X must hold log1p data .*: looks like counts", unintegrated=None)
+@pytest.mark.usefixtures("unscored")
+def test_too_few_cells_are_refused():
+    few = {name: value[:90] for name, value in GOOD.items()}
+    refused(lambda: integration(**few), "^there are 90 cells, the scores need more than 90: take more cells$")
+    assert integration(**{name: value[:91] for name, value in GOOD.items()})["scib_total"] == 0.5

@@ -5,14 +5,14 @@ import pytest
 from latentcells.evaluate import overcorrection
 
 
-def two_batches(shift_of_the_second, cells=60, seed=0):
+def two_batches(offset_of_the_second, cells=60, seed=0):
     """Types 20 apart in two batches, the second moved; type "T" is in the first batch only."""
     rng = np.random.default_rng(seed)
     label = np.array(["B", "NK", "T"] * cells)
     place = {"B": [0.0, 0.0], "NK": [20.0, 0.0], "T": [0.0, 20.0]}
     z = rng.normal(size=(3 * cells, 2)) + [place[name] for name in label]
     second = (np.arange(3 * cells) % 2 == 1) & (label != "T")
-    return z + second[:, None] * np.array(shift_of_the_second), label
+    return z + second[:, None] * np.array(offset_of_the_second), label
 
 
 def by_hand(z, label, of, n_neighbors):
@@ -88,7 +88,7 @@ def test_refuses_what_is_no_embedding():
 
 
 def test_refuses_labels_that_do_not_fit():
-    refused(r"^label has shape \(2,\), z has 180 cells: pass one label per cell", label=["B", "T"])
+    refused(r"^label has shape \(2,\), there are 180 cells: pass one label per cell", label=["B", "T"])
     refused("^label lacks a value for 1 of 180 cells", label=["B"] * 179 + [None])
 
 

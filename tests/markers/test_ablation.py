@@ -31,21 +31,21 @@ def test_equals_the_same_gene_by_gene(genes, batch_size):
     def logit(x):
         return ops.convert_to_numpy(curved(x))[np.arange(CELLS), TARGET]
 
-    due = [logit(X) - logit(np.where(np.arange(GENES) == gene, np.float32(0), X)) for gene in genes]
+    expected = [logit(X) - logit(np.where(np.arange(GENES) == gene, np.float32(0), X)) for gene in genes]
     got = ablation(curved, X, TARGET, genes, batch_size)
-    np.testing.assert_allclose(got, np.transpose(due), atol=1e-5)
+    np.testing.assert_allclose(got, np.transpose(expected), atol=1e-5)
     assert got.shape == (CELLS, len(genes)) and got.dtype == np.float32
 
 
-def test_a_gene_that_a_cell_does_not_express_cannot_be_missed_and_costs_nothing():
+def test_a_gene_that_a_cell_does_not_express_has_no_effect_and_costs_nothing():
     assert (X == 0).any()
-    seen = []
-    got = ablation(lambda x: seen.append(x.shape[0]) or curved(x), X, TARGET, [2], batch_size=1)
+    sizes = []
+    got = ablation(lambda x: sizes.append(x.shape[0]) or curved(x), X, TARGET, [2], batch_size=1)
     np.testing.assert_array_equal(got[X[:, 2] == 0], 0)
-    assert len(seen) == 1 + CELLS + np.count_nonzero(X[:, 2])
+    assert len(sizes) == 1 + CELLS + np.count_nonzero(X[:, 2])
 
 
-def test_a_gene_that_nobody_expresses():
+def test_a_gene_that_no_cell_expresses():
     x = X.copy()
     x[:, 1] = 0
     np.testing.assert_array_equal(ablation(curved, x, TARGET, [1]), 0)

@@ -28,10 +28,10 @@ def top(one, k):
 @pytest.mark.parametrize("k", [1, 7, 50])
 def test_precision_counts_the_hits(k):
     one = ranking()
-    due = {c: sum(gene in REFERENCE[c] for gene in one[c].index[:k]) / k for c in REFERENCE}
+    expected = {c: sum(gene in REFERENCE[c] for gene in one[c].index[:k]) / k for c in REFERENCE}
     assert precision_at(one, REFERENCE, k) == {
-        "by_label": due,
-        "mean": pytest.approx(np.mean([*due.values()])),
+        "by_label": expected,
+        "mean": pytest.approx(np.mean([*expected.values()])),
     }
 
 
@@ -63,9 +63,9 @@ def test_agreement_is_scipys_spearman_of_the_shared_genes():
     one, other = ranking(0), ranking(1, GENES[10:][::-1])
     got = rank_agreement(one, other)
     shared = list(GENES[10:])
-    due = {c: spearmanr(one[c][shared], other[c][shared]).statistic for c in one}
-    assert got["by_label"] == pytest.approx(due, abs=1e-12)
-    assert got["mean"] == pytest.approx(np.mean([*due.values()]))
+    expected = {c: spearmanr(one[c][shared], other[c][shared]).statistic for c in one}
+    assert got["by_label"] == pytest.approx(expected, abs=1e-12)
+    assert got["mean"] == pytest.approx(np.mean([*expected.values()]))
 
 
 def test_a_ranking_agrees_with_itself_and_not_with_its_reverse():
@@ -78,8 +78,8 @@ def test_a_ranking_agrees_with_itself_and_not_with_its_reverse():
 def test_genes_with_the_same_score_share_their_rank():
     """Pearson's correlation of the ranks, where nearly all genes of one ranking have 0."""
     one, other = pd.Series([2.0, *[0] * 7], list("abcdefgh")), pd.Series([2.0, 1, *[0] * 6], list("haebcdfg"))
-    due = np.corrcoef(rankdata(one), rankdata(other[one.index]))[0, 1]
-    assert rank_agreement({"B": one}, {"B": other})["mean"] == pytest.approx(due)
+    expected = np.corrcoef(rankdata(one), rankdata(other[one.index]))[0, 1]
+    assert rank_agreement({"B": one}, {"B": other})["mean"] == pytest.approx(expected)
 
 
 # -- stability ---------------------------------------------------------------------------------------------------
@@ -88,13 +88,13 @@ def test_genes_with_the_same_score_share_their_rank():
 @pytest.mark.parametrize("k", [1, 12, 50])
 def test_stability_is_the_mean_of_scikit_learns_jaccard(k):
     rankings = [ranking(seed) for seed in range(4)]
-    due = {
+    expected = {
         c: np.mean([jaccard_score(top(a[c], k), top(b[c], k)) for a, b in combinations(rankings, 2)])
         for c in rankings[0]
     }
     got = stability(rankings, k)
-    assert got["by_label"] == pytest.approx(due, abs=1e-12)
-    assert got["mean"] == pytest.approx(np.mean([*due.values()]))
+    assert got["by_label"] == pytest.approx(expected, abs=1e-12)
+    assert got["mean"] == pytest.approx(np.mean([*expected.values()]))
 
 
 def test_the_limits():

@@ -52,7 +52,7 @@ def test_the_genes_of_a_label_come_first():
     )
 
 
-def test_a_gene_that_nobody_expresses_has_zero():
+def test_a_gene_that_no_cell_expresses_has_zero():
     assert all(ranking[GENES[-1]] == 0 for ranking in differential_expression(data()).values())
 
 
@@ -60,8 +60,8 @@ def test_unused_categories_and_the_raw_values_do_not_matter():
     adata = data()
     adata.obs["label"] = adata.obs["label"].cat.add_categories("Mono")
     adata.raw = adata[::-1].copy()
-    for name, due in differential_expression(data()).items():
-        pd.testing.assert_series_equal(differential_expression(adata)[name], due)
+    for name, expected in differential_expression(data()).items():
+        pd.testing.assert_series_equal(differential_expression(adata)[name], expected)
 
 
 def test_another_column_of_any_kind():

@@ -34,7 +34,7 @@ def network(seed=0):
     return keras.Sequential([keras.Input((GENES,)), *layers])
 
 
-def of_target(logits):
+def target_logits(logits):
     return ops.convert_to_numpy(logits)[np.arange(CELLS), TARGET]
 
 
@@ -50,23 +50,25 @@ def test_a_linear_function_has_its_terms(attribute, batch_size):
 
 
 def test_the_gradient_of_a_quadratic_function():
-    slope = np.einsum("igh,ih->ig", SQUARES[TARGET] + SQUARES[TARGET].transpose(0, 2, 1), X)
-    np.testing.assert_allclose(gradient_times_input(quadratic, X, TARGET), X * slope, rtol=1e-4, atol=1e-5)
+    gradient = np.einsum("igh,ih->ig", SQUARES[TARGET] + SQUARES[TARGET].transpose(0, 2, 1), X)
+    np.testing.assert_allclose(gradient_times_input(quadratic, X, TARGET), X * gradient, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("steps", [1, 7])
 def test_midpoints_are_exact_for_a_quadratic_function(steps):
-    """The slope grows in proportion on the way, so that half of the last one counts."""
-    slope = np.einsum("igh,ih->ig", SQUARES[TARGET] + SQUARES[TARGET].transpose(0, 2, 1), X)
+    """The gradient grows linearly along the path, so the mean is half of the last one."""
+    gradient = np.einsum("igh,ih->ig", SQUARES[TARGET] + SQUARES[TARGET].transpose(0, 2, 1), X)
     got = integrated_gradients(quadratic, X, TARGET, steps=steps)
-    np.testing.assert_allclose(got, X * slope / 2, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(got, X * gradient / 2, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("steps", [2, 5, 20])
 def test_the_error_falls_with_the_square_of_the_steps(steps):
     """The integral of 3 a² over [0, 1] is 1, its midpoint sum 1 - 1 / (4 S²)."""
-    due = X**3 * WEIGHTS.T[TARGET] * (1 - 1 / (4 * steps**2))
-    np.testing.assert_allclose(integrated_gradients(cubic, X, TARGET, steps=steps), due, rtol=1e-4, atol=1e-6)
+    expected = X**3 * WEIGHTS.T[TARGET] * (1 - 1 / (4 * steps**2))
+    np.testing.assert_allclose(
+        integrated_gradients(cubic, X, TARGET, steps=steps), expected, rtol=1e-4, atol=1e-6
+    )
 
 
 # -- what must hold ----------------------------------------------------------------------------------------------
@@ -75,12 +77,12 @@ def test_the_error_falls_with_the_square_of_the_steps(steps):
 def test_integrated_gradients_are_complete():
     function = network()
     sums = integrated_gradients(function, X, TARGET, steps=64).sum(axis=1)
-    due = of_target(function(X)) - of_target(function(np.zeros_like(X)))
-    np.testing.assert_allclose(sums, due, atol=5e-3)
-    assert np.abs(due).max() > 0.5  # else it would say nothing
+    expected = target_logits(function(X)) - target_logits(function(np.zeros_like(X)))
+    np.testing.assert_allclose(sums, expected, atol=5e-3)
+    assert np.abs(expected).max() > 0.5  # else the test would show nothing
 
 
-def test_a_saturated_gene_has_no_slope_but_a_share():
+def test_a_saturated_gene_has_no_gradient_but_an_attribution():
     """Shrikumar et al.'s example: 1 - relu(1 - x) is flat from 1 on."""
 
     def saturated(x):
@@ -108,25 +110,25 @@ def test_batches_do_not_matter(attribute):
 
 
 @BOTH
-def test_the_function_sees_no_more_cells_than_a_batch_has(attribute):
-    seen = []
-    attribute(lambda x: seen.append(x.shape[0]) or linear(x), X, TARGET, batch_size=4)
-    assert set(seen[1:]) == {4, 3} and seen[0] == 1
+def test_the_function_sees_no_more_cells_than_a_mini_batch_has(attribute):
+    sizes = []
+    attribute(lambda x: sizes.append(x.shape[0]) or linear(x), X, TARGET, batch_size=4)
+    assert set(sizes[1:]) == {4, 3} and sizes[0] == 1
 
 
 @BOTH
-def test_a_gene_that_the_function_does_not_read_has_nothing(attribute):
+def test_a_gene_that_the_function_does_not_read_has_no_attribution(attribute):
     np.testing.assert_array_equal(attribute(lambda x: x[:, :3], X, TARGET)[:, 3:], 0)
     np.testing.assert_array_equal(attribute(lambda x: ops.ones_like(x[:, :3]), X, TARGET), 0)
 
 
 @BOTH
 def test_only_the_target_counts(attribute):
-    """Each label reads one gene: nothing but the target's gene has an attribution."""
+    """Each label reads one gene: only the target's gene has an attribution."""
     got = attribute(lambda x: 2 * x[:, :LABELS], X, TARGET)
-    due = np.zeros_like(X)
-    due[np.arange(CELLS), TARGET] = 2 * X[np.arange(CELLS), TARGET]
-    np.testing.assert_allclose(got, due, rtol=1e-6)
+    expected = np.zeros_like(X)
+    expected[np.arange(CELLS), TARGET] = 2 * X[np.arange(CELLS), TARGET]
+    np.testing.assert_allclose(got, expected, rtol=1e-6)
 
 
 @BOTH

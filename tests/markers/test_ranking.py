@@ -19,8 +19,8 @@ def test_equals_the_same_by_pandas():
     ranking = rank(frame, LABEL, GENES)
     assert list(ranking) == ["B", "NK", "T"]
     for name, got in ranking.items():
-        due = (means.loc[name] - means.drop(name).mean()).sort_values(ascending=False)
-        pd.testing.assert_series_equal(got, due, check_names=False, rtol=1e-12)
+        expected = (means.loc[name] - means.drop(name).mean()).sort_values(ascending=False)
+        pd.testing.assert_series_equal(got, expected, check_names=False, rtol=1e-12)
         assert got.name == name and got.index.name == "gene"
 
 
@@ -42,7 +42,7 @@ def test_every_other_label_weighs_the_same():
 
 
 def test_genes_with_the_same_difference_keep_their_order():
-    """As many genes as make NumPy's default sort mix up those that are alike."""
+    """So many genes that NumPy's default sort would not keep the order of equal ones."""
     x = np.zeros((len(LABEL), 200))
     x[LABEL == "T", 1::2] = 1
     order = [*range(1, 200, 2), *range(0, 200, 2)]
@@ -56,17 +56,17 @@ def test_an_offset_of_a_gene_does_not_matter():
 
 
 def test_float32_scores_are_averaged_in_double_precision():
-    """30,000 float32 values of about a million would lose digits where they are added up."""
+    """The float32 sum of 30,000 values of about a million would lose digits."""
     x = np.float32(1e6) + np.random.default_rng(0).integers(0, 9, (60_000, 1)).astype(np.float32)
     label = np.repeat(["B", "T"], 30_000)
-    due = x[:30_000].mean(dtype=np.longdouble) - x[30_000:].mean(dtype=np.longdouble)
-    assert rank(x, label, ["CD19"])["B"]["CD19"] == pytest.approx(float(due), abs=1e-8)
+    expected = x[:30_000].mean(dtype=np.longdouble) - x[30_000:].mean(dtype=np.longdouble)
+    assert rank(x, label, ["CD19"])["B"]["CD19"] == pytest.approx(float(expected), abs=1e-8)
 
 
 @pytest.mark.parametrize("kind", [list, pd.Series, pd.Categorical])
 def test_labels_of_any_kind(kind):
-    for name, due in rank(scores(), LABEL, GENES).items():
-        pd.testing.assert_series_equal(rank(scores(), kind(LABEL), pd.Index(GENES))[name], due)
+    for name, expected in rank(scores(), LABEL, GENES).items():
+        pd.testing.assert_series_equal(rank(scores(), kind(LABEL), pd.Index(GENES))[name], expected)
 
 
 # -- bad input ---------------------------------------------------------------------------------------------------
@@ -86,6 +86,14 @@ def test_refuses_nan():
 def test_refuses_scores_of_another_shape(label, genes):
     expected = rf"\({len(label)}, {len(genes)}\): pass one row per label and one column per gene"
     refused(lambda: rank(scores(), label, genes), rf"^scores has shape \(70, 5\), expected {expected}")
+
+
+def test_refuses_a_table_whose_columns_are_in_another_order():
+    table = pd.DataFrame(scores(), columns=GENES[::-1])
+    message = (
+        "^column 0 of scores is 'ACTB', but the names say 'CD19': pass the names in the order of the columns$"
+    )
+    refused(lambda: rank(table, LABEL, GENES), message)
 
 
 def test_refuses_repeated_genes():

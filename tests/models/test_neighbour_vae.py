@@ -8,9 +8,10 @@ from scipy import stats
 from sklearn.decomposition import PCA
 
 from latentcells import datasets
+from latentcells._neighbours import nearest
 from latentcells.models import BatchVAE, NeighbourVAE
 from latentcells.models._neighbour_vae import Targets
-from latentcells.preprocess._mutual_neighbours import mutual_neighbours, nearest, shared_space
+from latentcells.preprocess import mutual_neighbours, shared_space
 from tests.helpers import refused, run_model_test, trained
 
 PLATES = ["plate 1", "plate 2"]

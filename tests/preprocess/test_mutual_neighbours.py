@@ -1,7 +1,11 @@
+import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import sparse
 
-from latentcells.preprocess._mutual_neighbours import mutual_neighbours, nearest, shared_space, walk
+from latentcells.preprocess import mutual_neighbours, shared_space
+from tests.helpers import refused
 
 
 def by_definition(z, batch, n_neighbors):
@@ -30,16 +34,16 @@ def test_partners_are_mutual_and_in_another_batch():
     z, batch = rng.normal(size=(80, 2)), rng.integers(0, 3, 80)
     partners = mutual_neighbours(z, batch)
     assert sum(map(len, partners)) > 80
-    for i, found in enumerate(partners):
-        assert all(i in partners[j] and batch[i] != batch[j] for j in found)
+    for i, of_cell in enumerate(partners):
+        assert all(i in partners[j] and batch[i] != batch[j] for j in of_cell)
 
 
-def test_neighbours_are_looked_for_in_each_other_batch():
+def test_neighbours_are_searched_in_each_other_batch():
     z, batch = np.array([[0.0], [0.1], [0.2], [5.0]]), [0, 1, 2, 1]
     assert [partners.tolist() for partners in mutual_neighbours(z, batch, 1)] == [[1, 2], [0, 2], [0, 1], []]
 
 
-def test_a_batch_shift_does_not_part_the_types():
+def test_a_batch_effect_does_not_pair_different_types():
     rng = np.random.default_rng(2)
     types, batch = np.arange(200) % 4, np.arange(200) // 4 % 2
     z = rng.normal(size=(200, 8)) + 10 * np.eye(4, 8)[types] + 3 * np.eye(2, 8, 6)[batch]
@@ -57,48 +61,47 @@ def test_a_type_that_one_batch_lacks_has_hardly_a_partner_there():
     assert has[types == 2].mean() < 0.1 and has[types != 2].mean() > 0.8
 
 
+def test_tables_and_names_of_any_kind_give_the_same():
+    rng = np.random.default_rng(1)
+    z, batch = rng.normal(size=(80, 2)), rng.choice(["a", "b", "c"], 80)
+    expected = [partners.tolist() for partners in mutual_neighbours(z, batch)]
+    cells = [f"cell {i}" for i in range(80)]
+    for one, other in (
+        (pd.DataFrame(z, cells), pd.Series(batch, cells)),
+        (z.tolist(), pd.Categorical(batch)),
+    ):
+        assert [partners.tolist() for partners in mutual_neighbours(one, other)] == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        ({"z": np.full((4, 2), np.nan)}, ValueError, "^z must be finite, got nan"),
+        ({"z": np.zeros(4)}, ValueError, r"^z must have the shape \(cells, dimensions\), got \(4,\)"),
+        ({"z": ad.AnnData(np.zeros((4, 2)))}, TypeError, "^z is an AnnData: pass an embedding of its cells"),
+        (
+            {"batch": [0, 0, 1]},
+            ValueError,
+            r"^batch has shape \(3,\), there are 4 cells: pass one batch per cell$",
+        ),
+        (
+            {"batch": ["a", "a", "b", None]},
+            ValueError,
+            "^batch lacks a value for 1 of 4 cells: drop those cells$",
+        ),
+        ({"n_neighbors": 0}, ValueError, "^n_neighbors must be at least 1, got 0$"),
+        ({"n_neighbors": 2.0}, TypeError, "^n_neighbors must be an integer, got 2.0"),
+    ],
+)
+def test_mutual_neighbours_refuse(change, kind, message):
+    refused(lambda: mutual_neighbours(**{"z": np.eye(4), "batch": [0, 0, 1, 1], **change}), message, kind)
+
+
 def test_one_batch_gives_no_partner():
     assert [len(partners) for partners in mutual_neighbours(np.eye(4), [0] * 4)] == [0] * 4
 
 
-@pytest.mark.parametrize("n_neighbors", [1, 4, 99])
-def test_nearest_are_in_order_and_begin_with_the_cell(n_neighbors):
-    z = np.random.default_rng(0).normal(size=(30, 3))
-    distance = np.linalg.norm(z[:, None] - z, axis=2)
-    near = nearest(z, n_neighbors)
-    assert near.shape == (30, min(n_neighbors, 30))
-    np.testing.assert_array_equal(near, np.argsort(distance, axis=1)[:, :n_neighbors])
-    np.testing.assert_array_equal(near[:, 0], np.arange(30))
-
-
-def test_a_walk_stays_within_what_is_connected():
-    z = np.concatenate([np.arange(20.0), 100 + np.arange(20.0)])[:, None]
-    near, start = nearest(z, 3), np.arange(40)
-    for steps in (1, 3, 50):
-        end = walk(near, start, steps, np.random.default_rng(0))
-        assert ((end < 20) == (start < 20)).all() and (end != start).any()
-        assert np.abs(z[end] - z[start]).max() <= 2 * steps
-
-
-def test_a_walk_of_no_step_stays():
-    start = np.array([3, 1, 3])
-    np.testing.assert_array_equal(walk(np.zeros((5, 2), int), start, 0, np.random.default_rng(0)), start)
-
-
-def test_a_longer_walk_leads_farther():
-    z = np.arange(200.0)[:, None]
-    near, start = nearest(z, 5), np.full(500, 100)
-    short, long = (np.std(walk(near, start, steps, np.random.default_rng(0))) for steps in (1, 25))
-    assert long == pytest.approx(5 * short, rel=0.2)  # the root of 25
-
-
-def test_a_walk_takes_each_neighbour_as_often():
-    near = np.array([[0, 1, 2, 3]] * 4)
-    end = np.bincount(walk(near, np.zeros(4000, int), 1, np.random.default_rng(0)))
-    assert (np.abs(end - 1000) < 5 * np.sqrt(750)).all()
-
-
-def test_the_shared_space_does_not_heed_depth():
+def test_the_shared_space_ignores_depth():
     counts = np.random.default_rng(0).poisson(5.0, (40, 12)).astype("float32")
     np.testing.assert_allclose(shared_space(3 * counts), shared_space(counts), atol=1e-5)
 
@@ -113,3 +116,32 @@ def test_the_shared_space_keeps_the_angles_between_cells():
     got, expected = (np.linalg.norm(x[:, None] - x, axis=2) for x in (z, direction))
     np.testing.assert_allclose(got, expected, atol=1e-7)
     assert shared_space(counts, 3).shape == (40, 3) and shared_space(counts[:5]).shape == (5, 5)
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_array, pd.DataFrame, lambda x: x.tolist()])
+def test_counts_of_any_kind(kind):
+    counts = np.random.default_rng(0).poisson(5.0, (40, 12)).astype("float32")
+    np.testing.assert_allclose(shared_space(kind(counts)), shared_space(counts), atol=1e-5)
+
+
+COUNTS = np.random.default_rng(0).poisson(5.0, (40, 12))
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        ({"counts": np.log1p(COUNTS)}, ValueError, "^counts must hold counts .* looks like log1p data"),
+        ({"counts": COUNTS - 1.0}, ValueError, "^counts must hold counts .* looks like z-scores"),
+        ({"counts": np.where(COUNTS == 5, np.nan, COUNTS)}, ValueError, "^counts must be finite, got nan"),
+        (
+            {"counts": COUNTS * (np.arange(40) != 3)[:, None]},
+            ValueError,
+            "^counts has 1 cells with a total of 0",
+        ),
+        ({"counts": ad.AnnData(COUNTS.astype("float32"))}, TypeError, "^got a whole AnnData: pass a matrix"),
+        ({"n_components": 0}, ValueError, "^n_components must be at least 1, got 0$"),
+        ({"n_components": "all"}, TypeError, "^n_components must be an integer, got 'all'"),
+    ],
+)
+def test_the_shared_space_refuses(change, kind, message):
+    refused(lambda: shared_space(**{"counts": COUNTS, **change}), message, kind)

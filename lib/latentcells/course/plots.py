@@ -1,22 +1,37 @@
-"""The book's figures: one style, colours that colour-blind readers tell apart, on white in light and dark pages."""
+"""The book's figures: one style, colours for colour-blind readers, a white background on light and dark pages."""
 
 from itertools import cycle, pairwise
 
 import matplotlib as mpl
+import matplotlib.colors
 import numpy as np
 from cycler import cycler
 
-from latentcells import _arrays
+from latentcells import _arrays, _checks
 
-# Okabe & Ito's colours, then Tol's muted scheme: ten types that no usual colour blindness merges pairwise.
+__all__ = ["PALETTE", "confusion", "embedding", "name_places", "seeds", "ternary", "use_style"]
+
+# Okabe & Ito's colours, then Tol's muted scheme: the common colour blindnesses merge no two of the ten.
 PALETTE = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9",
     "#D55E00", "#332288", "#999933", "#882255", "#666666",
 )  # fmt: skip
 
 
+def __dir__():
+    return __all__
+
+
 def use_style() -> None:
-    """Set matplotlib's defaults for a chapter: large type, few lines, an opaque white ground."""
+    """Set matplotlib's defaults for a chapter: large type, few lines, an opaque white background.
+
+    Example:
+        >>> import matplotlib.pyplot as plt
+        >>> with plt.rc_context():
+        ...     use_style()
+        ...     plt.rcParams["savefig.facecolor"]
+        'white'
+    """
     mpl.rcParams.update(
         {
             "figure.dpi": 100,
@@ -39,44 +54,57 @@ def embedding(ax, coordinates, label, title) -> None:
     Args:
         ax: matplotlib Axes.
         coordinates: (cells, 2).
-        label: (cells,), at most ten kinds.
+        label: (cells,), at most ten different ones.
         title: what the coordinates are.
 
     Raises:
-        ValueError: for other than two coordinates, labels that are missing, and more labels than colours.
+        ValueError: for other than two coordinates, different cells (by number, or by the index of two pandas
+            objects), labels that are missing, and more labels than colours.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> ax = Figure().subplots()
+        >>> embedding(ax, [[0.0, 1.0], [2.0, 3.0]], ["B", "T"], "z")
+        >>> [points.get_label() for points in ax.collections]
+        ['B', 'T']
     """
-    coordinates = _arrays.embedding(coordinates)
-    if coordinates.shape[1] != 2:
-        raise ValueError(f"coordinates must be (cells, 2), got shape {coordinates.shape}: draw two at a time")
-    _arrays.labels(label, len(coordinates))
-    label = np.asarray(label).astype(str)
-    names = np.unique(label)
+    points, codes, names = _arrays.labelled_embedding(coordinates, label, name="coordinates")
+    if points.shape[1] != 2:
+        raise ValueError(f"coordinates must be (cells, 2), got shape {points.shape}: draw two at a time")
     if len(names) > len(PALETTE):
         raise ValueError(
             f"{len(names)} labels and {len(PALETTE)} colours: merge labels, or draw them in two figures"
         )
-    for name, colour in zip(names, PALETTE, strict=False):
-        points = coordinates[label == name]
-        ax.scatter(*points.T, s=6, color=colour, linewidths=0, rasterized=True, label=name)
+    for code, (name, colour) in enumerate(zip(names, PALETTE, strict=False)):
+        ax.scatter(
+            *points[codes == code].T, s=6, color=colour, linewidths=0, rasterized=True, label=str(name)
+        )
     ax.set(title=title, xticks=[], yticks=[])
 
 
 def name_places(ax, places, colours=PALETTE) -> None:
-    """Write names beside the axes, each with a line to its place: a legend that is read without its colours.
+    """Write names beside the axes, each with a line to its place: a legend that needs no colours.
 
-    Draw the points first: the names stand in the order of their places, from top to bottom, and keep apart.
+    Draw the points first. The names are in the order of their places from top to bottom, and do not overlap.
 
     Args:
         ax: matplotlib Axes.
-        places: name -> (x, y), at most twelve.
+        places: name -> (x, y), 1 to 12 of them.
         colours: of the lines, in the order of ``places``.
 
     Raises:
-        ValueError: for more names than stand beside one panel.
+        ValueError: for no name, and for more names than there is room for beside one panel.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> ax = Figure().subplots()
+        >>> name_places(ax, {"B": (0.2, 0.9), "T": (0.7, 0.4)})
+        >>> [text.get_text() for text in ax.texts]
+        ['B', 'T']
     """
-    if len(places) > 12:
-        raise ValueError(f"{len(places)} names do not stand beside one panel: name at most 12")
-    ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())  # what comes later does not move the points
+    if not 1 <= len(places) <= 12:
+        raise ValueError(f"got {len(places)} names: there is room for 1 to 12 beside one panel")
+    ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())  # later drawing does not move the points
     to_axes, gap = ax.transData + ax.transAxes.inverted(), 0.08
     level = to_axes.transform(list(places.values()))[:, 1]
     upwards = np.argsort(level, kind="stable")
@@ -93,12 +121,19 @@ def name_places(ax, places, colours=PALETTE) -> None:
 
 
 def seeds(ax, values, xlabel) -> None:
-    """Draw one row a method: a dot for each seed and a bar at their mean.
+    """Draw a row for each method: a dot for each seed and a bar at their mean.
 
     Args:
         ax: matplotlib Axes.
         values: method -> one value per seed; drawn from top to bottom.
         xlabel: the metric and its range.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> ax = Figure().subplots()
+        >>> seeds(ax, {"PCA": [0.5, 0.6, 0.7], "VAE": [0.8, 0.8, 0.9]}, "macro-F1 (1 is perfect)")
+        >>> [tick.get_text() for tick in ax.get_yticklabels()]
+        ['PCA', 'VAE']
     """
     for row, numbers in enumerate(values.values()):
         colour = PALETTE[row % len(PALETTE)]
@@ -115,11 +150,22 @@ def confusion(ax, matrix, names, title) -> None:
 
     Args:
         ax: matplotlib Axes.
-        matrix: (types, types), counts of cells.
-        names: of the types.
+        matrix: (types, types), counts of cells. The row of a type without cells stays empty.
+        names: (types,), of the rows and of the columns.
         title: of the axes.
+
+    Raises:
+        ValueError: for a matrix that is not square, values that are negative or not finite, and names that are not
+            those of the matrix, by their number or by the index or columns of a table.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> ax = Figure().subplots()
+        >>> confusion(ax, [[3, 1], [0, 5]], ["B", "T"], "nearest neighbours")
+        >>> [text.get_text() for text in ax.texts]
+        ['75', '25', '100']
     """
-    share = np.asarray(matrix, float) / np.sum(matrix, axis=1, keepdims=True)
+    share = _shares(matrix, names)
     ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for i, j in np.argwhere(share >= 0.05):
         ax.text(
@@ -131,23 +177,49 @@ def confusion(ax, matrix, names, title) -> None:
     ax.set(title=title, xlabel="called", ylabel="true")
 
 
-def ternary(ax, proportions, colour, names, size=14) -> None:
-    """Draw three proportions of each cell in a triangle: a corner is one part alone, its opposite side none of it.
+def _shares(matrix, names):
+    """The rows of a confusion matrix, each divided by its sum; 0 where there is none."""
+    counts = np.asarray(matrix, float)
+    if counts.shape != (len(names), len(names)):
+        raise ValueError(
+            f"matrix has shape {counts.shape} and there are {len(names)} names: pass one row, one column and one name "
+            "for each type"
+        )
+    _checks.finite(counts, "matrix")
+    if (counts < 0).any():
+        raise ValueError(f"matrix must hold counts of cells, got {counts.min():g}: pass 0 or more")
+    for axis in ("index", "columns"):
+        _arrays.same_names(matrix, names, "matrix", axis)
+    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-12)
 
-    Predicted proportions may lie outside of the triangle. The names stand clear of all points, above or below them,
-    each with a line to its corner.
+
+def ternary(ax, proportions, colour, names, size=14) -> None:
+    """Draw three proportions of each cell in a triangle: a corner is one part alone, the opposite side none of it.
+
+    Predicted proportions may lie outside the triangle. The names are clear of all points, above or below them, each
+    with a line to its corner.
 
     Args:
         ax: matplotlib Axes.
         proportions: (cells, 3).
-        colour: (cells,) or one, as matplotlib takes it.
+        colour: (cells,) or a single one, as matplotlib takes it.
         names: of the three corners: left, right, top.
         size: of a point, in matplotlib's unit.
 
     Raises:
-        ValueError: for other than three proportions or names.
+        ValueError: for other than three proportions or names, and for different cells (by number, or by the index of
+            two pandas objects).
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> ax = Figure().subplots()
+        >>> ternary(ax, [[1.0, 0.0, 0.0], [0.2, 0.3, 0.5]], "black", ["H2228", "H1975", "HCC827"])
+        >>> [text.get_text() for text in ax.texts]
+        ['H2228', 'H1975', 'HCC827']
     """
     places = _arrays.embedding(proportions, "proportions")
+    if not mpl.colors.is_color_like(colour):
+        _arrays.same_cells(proportions=proportions, colour=colour)
     if places.shape[1] != 3 or len(names) != 3:
         raise ValueError(
             f"a triangle has 3 corners, got proportions of shape {places.shape} and {len(names)} names: pass three"

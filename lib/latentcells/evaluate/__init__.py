@@ -1,10 +1,13 @@
-"""How good is an embedding? Scores of arrays, computed by scikit-learn, scanpy and scib-metrics.
+"""How good is an embedding? Arrays in, numbers out; scikit-learn, scanpy and scib-metrics do the arithmetic.
 
-``annotation``: can its cells be labelled? ``few_labels``: from how few? ``calibration``: is a classifier right as
-often as it says? ``clustering``: does an embedding hold the groups by itself? ``integration``: are its batches mixed,
-and its types not? ``overcorrection``: did a type lose itself? ``across_batches``, ``proportions``: can a known
-quantity be read in another batch? ``canonical_correlations``: is it the true latent, up to rotation?
-``neighbourhood_preservation``: has a cell the same neighbours in two spaces?
+``annotation``: can its cells be labelled? ``few_labels``: from how few labels? ``calibration``: is a classifier right
+as often as it says? ``clustering``: does the embedding show the groups by itself? ``integration``: are the batches
+mixed and the types apart? ``overcorrection``: was a type mixed into others? ``across_batches``, ``proportions``: can a
+known quantity be predicted in another batch? ``canonical_correlations``: is it the true latent space, up to a linear
+map? ``neighbourhood_preservation``: does a cell have the same neighbours in two spaces?
+
+Of two pandas objects, a table and its labels for instance, the indexes must be equal: cells are not matched by
+position alone where they have names.
 """
 
 from latentcells.evaluate._across_batches import across_batches, proportions
@@ -13,8 +16,7 @@ from latentcells.evaluate._calibration import calibration
 from latentcells.evaluate._clustering import clustering
 from latentcells.evaluate._few_labels import draw_labels, few_labels
 from latentcells.evaluate._integration import integration
-from latentcells.evaluate._latent import canonical_correlations
-from latentcells.evaluate._neighbourhood import neighbourhood_preservation
+from latentcells.evaluate._latent import canonical_correlations, neighbourhood_preservation
 from latentcells.evaluate._overcorrection import overcorrection
 
 __all__ = [

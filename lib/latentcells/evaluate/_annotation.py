@@ -11,31 +11,31 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from latentcells import _checks
-from latentcells._arrays import embedding, labels
+from latentcells._arrays import labelled_embedding
 
 
 def annotation(z, label, n_neighbors=15, folds=5, seed=0) -> dict:
     """Label every cell from the other folds' cells, by its neighbours and by a linear probe.
 
-    Stratified cross-validation: each cell is predicted once, by classifiers that never saw it. The
-    neighbours are exact and Euclidean in ``z`` as it is; the probe is logistic regression on
-    standardised dimensions. Macro-F1 is the mean over labels of F1 = 2PR / (P + R), with precision P
-    and recall R over all cells, so that a rare label weighs as much as a common one.
+    Stratified cross-validation: each cell is predicted once, by classifiers that did not see it. The neighbours are
+    exact and Euclidean in ``z`` as it is; the probe is logistic regression on standardised dimensions. Macro-F1 is
+    the mean over labels of F1 = 2PR / (P + R), with precision P and recall R over all cells, so that a rare label
+    weighs as much as a common one.
 
     Args:
         z: (cells, dimensions), an embedding, or any dense matrix.
         label: (cells,), the true labels.
         n_neighbors: how many training cells vote.
         folds: the number of folds.
-        seed: which cells share a fold.
+        seed: of the split into folds.
 
     Returns:
         ``knn_macro_f1``, ``knn_accuracy``, ``probe_macro_f1``, ``probe_accuracy``, each in [0, 1].
 
     Raises:
-        ValueError: for NaN in ``z``, missing labels, lengths that differ, fewer than 2 labels, a label
-            with fewer cells than folds, more neighbours than training cells.
-        TypeError: for a number of neighbours or folds that is no integer.
+        ValueError: for NaN in ``z``, missing labels, different cells (by number, or by the index of two pandas
+            objects), fewer than 2 labels, a label with fewer cells than folds, more neighbours than training cells.
+        TypeError: for a number of neighbours or folds that is not an integer.
 
     References:
         Cover and Hart 1967, https://doi.org/10.1109/TIT.1967.1053964
@@ -46,25 +46,20 @@ def annotation(z, label, n_neighbors=15, folds=5, seed=0) -> dict:
         >>> annotation(z, ["B"] * 20 + ["T"] * 20)["knn_macro_f1"]
         1.0
     """
-    z = embedding(z)
-    codes, names = labels(label, len(z), "annotation")
+    z, codes, names = labelled_embedding(z, label, "annotation")
     _check_sizes(codes, names, n_neighbors, folds)
     _checks.at_least(seed, 0, "seed")
-    classifiers = {
-        "knn": KNeighborsClassifier(n_neighbors),
-        "probe": probe(),
-    }
-    cells = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    split = StratifiedKFold(folds, shuffle=True, random_state=seed)
     scores = {}
-    for name, classifier in classifiers.items():
-        guess = cross_val_predict(classifier, z, codes, cv=cells)
-        scores[f"{name}_macro_f1"] = float(f1_score(codes, guess, average="macro"))
-        scores[f"{name}_accuracy"] = float(accuracy_score(codes, guess))
+    for name, classifier in {"knn": KNeighborsClassifier(n_neighbors), "probe": linear_probe()}.items():
+        predicted = cross_val_predict(classifier, z, codes, cv=split)
+        scores[f"{name}_macro_f1"] = float(f1_score(codes, predicted, average="macro"))
+        scores[f"{name}_accuracy"] = float(accuracy_score(codes, predicted))
     return scores
 
 
-def probe(standardise=True):
-    """The linear probe, a classifier of scikit-learn: logistic regression."""
+def linear_probe(standardise=True):
+    """A classifier of scikit-learn, not fitted: logistic regression, on standardised dimensions or not."""
     regression = LogisticRegression(max_iter=1000)
     return make_pipeline(StandardScaler(), regression) if standardise else regression
 

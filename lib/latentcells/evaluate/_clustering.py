@@ -6,19 +6,19 @@ import scanpy as sc
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from latentcells import _checks
-from latentcells._arrays import embedding, labels
+from latentcells._arrays import embedding, labelled_embedding
 from latentcells._neighbours import ExactNeighbours
 
-RUNS = 20  # Leiden runs at most; the bracket of resolutions halves each time
+RUNS = 20  # Leiden runs at most; each halves the bracket of resolutions
 
 
 def clustering(z, label=None, n_clusters=10, n_neighbors=15, seed=0) -> dict:
     """Leiden clusters of the neighbour graph, by one rule for every embedding.
 
-    Leiden is run at resolution 1; the resolution is then bisected on a log scale, between 1/1024 and
-    1024, until there are ``n_clusters``. Where no resolution tried gives that number, the nearest
-    number counts. Labels are never looked at for this: a resolution chosen with them is an oracle. The
-    graph joins exact Euclidean neighbours, weighted as in UMAP.
+    Leiden is run at resolution 1; the resolution is then bisected on a log scale, between 1/1024 and 1024, until
+    there are ``n_clusters``. If no resolution gives that number, the run with the nearest number counts. Labels play
+    no part in this: a resolution that is chosen by them is an oracle's. The graph joins exact Euclidean neighbours,
+    weighted as in UMAP.
 
     Args:
         z: (cells, dimensions), an embedding.
@@ -33,9 +33,10 @@ def clustering(z, label=None, n_clusters=10, n_neighbors=15, seed=0) -> dict:
         ``leiden_nmi`` (normalised mutual information, in [0, 1]).
 
     Raises:
-        ValueError: for NaN in ``z``, missing labels, lengths that differ, ``n_clusters`` below 1 or above
-            the number of cells, ``n_neighbors`` below 2 or not below the number of cells.
-        TypeError: for a number of clusters or neighbours that is no integer.
+        ValueError: for NaN in ``z``, missing labels, different cells (by number, or by the index of two pandas
+            objects), ``n_clusters`` below 1 or above the number of cells, ``n_neighbors`` below 2 or not below the
+            number of cells.
+        TypeError: for a number of clusters or neighbours that is not an integer.
 
     References:
         Traag et al. 2019, Leiden, https://doi.org/10.1038/s41598-019-41695-z;
@@ -47,16 +48,15 @@ def clustering(z, label=None, n_clusters=10, n_neighbors=15, seed=0) -> dict:
         >>> clustering(z, np.repeat(["B", "T"], 30), n_clusters=2)["leiden_ari"]
         1.0
     """
-    z = embedding(z)
+    z, codes = (embedding(z), None) if label is None else labelled_embedding(z, label)[:2]
     _check_sizes(len(z), n_clusters, n_neighbors)
     _checks.at_least(seed, 0, "seed")
-    codes = None if label is None else labels(label, len(z))[0]
     resolution, leiden = _bisect(_neighbour_graph(z, n_neighbors, seed), n_clusters, seed)
-    found = {"leiden": leiden, "resolution": resolution, "n_clusters": _count(leiden)}
+    result = {"leiden": leiden, "resolution": resolution, "n_clusters": _count(leiden)}
     if codes is not None:
-        found["leiden_ari"] = float(adjusted_rand_score(codes, leiden))
-        found["leiden_nmi"] = float(normalized_mutual_info_score(codes, leiden))
-    return found
+        result["leiden_ari"] = float(adjusted_rand_score(codes, leiden))
+        result["leiden_nmi"] = float(normalized_mutual_info_score(codes, leiden))
+    return result
 
 
 def _check_sizes(n_cells, n_clusters, n_neighbors):
@@ -69,7 +69,7 @@ def _check_sizes(n_cells, n_clusters, n_neighbors):
 
 def _neighbour_graph(z, n_neighbors, seed):
     graph = anndata.AnnData(z)
-    exact = ExactNeighbours(n_neighbors)  # scanpy's own are not, beyond 8,191 cells
+    exact = ExactNeighbours(n_neighbors)  # scanpy's own are approximate beyond 8,191 cells
     sc.pp.neighbors(graph, use_rep="X", transformer=exact, random_state=seed)
     return graph
 

@@ -5,8 +5,8 @@ from sklearn.metrics import f1_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from latentcells import _checks
-from latentcells._arrays import embedding, labels
-from latentcells.evaluate._annotation import probe
+from latentcells._arrays import labelled_embedding, labels, same_cells
+from latentcells.evaluate._annotation import linear_probe
 
 
 def few_labels(z, label, test, per_type=10, n_neighbors=15, standardise=True, seed=0) -> dict:
@@ -22,16 +22,16 @@ def few_labels(z, label, test, per_type=10, n_neighbors=15, standardise=True, se
         test: (cells,), true for the cells to be scored.
         per_type: labelled cells of each type (fewer where a type has fewer); None takes all of them.
         n_neighbors: how many labelled cells vote, at most ``per_type``.
-        standardise: whether the probe sees dimensions of unit variance over the labelled cells, or z as it is.
+        standardise: whether the probe sees dimensions with unit variance over the labelled cells, or z as it is.
         seed: of the draw.
 
     Returns:
         ``probe_macro_f1``, ``knn_macro_f1``, in [0, 1].
 
     Raises:
-        ValueError: for NaN in ``z``, missing labels, lengths that differ, fewer than 2 labels, a label with no
-            cell to learn from, no cell to be scored.
-        TypeError: for a number of cells or neighbours that is no integer.
+        ValueError: for NaN in ``z``, missing labels, different cells (by number, or by the index of two pandas
+            objects), fewer than 2 labels, a label with no cell to learn from, no cell to be scored.
+        TypeError: for a number of cells or neighbours that is not an integer.
 
     Example:
         >>> import numpy as np
@@ -39,24 +39,23 @@ def few_labels(z, label, test, per_type=10, n_neighbors=15, standardise=True, se
         >>> few_labels(z, ["B"] * 20 + ["T"] * 20, np.arange(40) % 2 == 0, per_type=1)["knn_macro_f1"]
         1.0
     """
-    z = embedding(z)
-    codes, _ = labels(label, len(z), "few_labels")
+    points, codes, _ = labelled_embedding(z, label, "few_labels")
     _checks.at_least(n_neighbors, 1, "n_neighbors")
-    labelled, test = draw_labels(label, test, per_type, seed), np.asarray(test, bool)
+    labelled = draw_labels(label, test, per_type, seed)
+    same_cells(z=z, test=test)
+    test = np.asarray(test, bool)
     if not test.any():
         raise ValueError(f"test is true for none of the {len(test)} cells: none is left to be scored")
-    neighbours = min(n_neighbors, len(labelled), per_type or len(labelled))
-    classifiers = {"probe": probe(standardise), "knn": KNeighborsClassifier(neighbours)}
-    return {
-        f"{name}_macro_f1": float(
-            f1_score(codes[test], c.fit(z[labelled], codes[labelled]).predict(z[test]), average="macro")
-        )
-        for name, c in classifiers.items()
-    }
+    votes = min(n_neighbors, len(labelled), per_type or len(labelled))
+    scores = {}
+    for name, classifier in {"probe": linear_probe(standardise), "knn": KNeighborsClassifier(votes)}.items():
+        predicted = classifier.fit(points[labelled], codes[labelled]).predict(points[test])
+        scores[f"{name}_macro_f1"] = float(f1_score(codes[test], predicted, average="macro"))
+    return scores
 
 
 def draw_labels(label, test, per_type=10, seed=0) -> np.ndarray:
-    """The numbers of the cells that `few_labels` draws to be labelled.
+    """Which cells `few_labels` draws to be labelled.
 
     Args:
         label: (cells,), the true labels.
@@ -65,20 +64,23 @@ def draw_labels(label, test, per_type=10, seed=0) -> np.ndarray:
         seed: of the draw.
 
     Returns:
-        (labelled cells,) integers, type by type in the order of their names.
+        (labelled cells,) positions, type by type in the order of their names.
 
     Raises:
-        ValueError: for lengths that differ, and a label with test cells only.
+        ValueError: for different cells (by number, or by the index of two pandas objects), missing labels, and a
+            label with test cells only.
+        TypeError: for a number of cells that is not an integer.
 
     Example:
         >>> draw_labels(["B", "T", "B", "T"], [False, False, True, True], per_type=1).tolist()
         [0, 1]
     """
-    test = np.asarray(test, bool)
-    if test.shape != np.shape(label):
+    if np.shape(test) != np.shape(label):
         raise ValueError(
-            f"test has shape {test.shape}, label {np.shape(label)}: pass true or false for each cell"
+            f"test has shape {np.shape(test)}, label {np.shape(label)}: pass true or false for each cell"
         )
+    same_cells(label=label, test=test)
+    test = np.asarray(test, bool)
     codes, names = labels(label, len(test))
     rng, drawn = np.random.default_rng(_checks.at_least(seed, 0, "seed")), []
     per_type = len(codes) if per_type is None else _checks.at_least(per_type, 1, "per_type")
@@ -86,7 +88,7 @@ def draw_labels(label, test, per_type=10, seed=0) -> np.ndarray:
         cells = np.flatnonzero((codes == code) & ~test)
         if not len(cells):
             raise ValueError(
-                f"label {name!r} has test cells only, none to learn from: take lc.preprocess.split"
+                f"label {name!r} has test cells only, none to learn from: split by label, as lc.preprocess.split does"
             )
         drawn.append(rng.permutation(cells)[:per_type])
     return np.concatenate(drawn)

@@ -5,58 +5,65 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from sklearn.decomposition import PCA
 
-from latentcells import _checks
-from latentcells._arrays import column, embedding
-from latentcells._cells import inputs
+from latentcells._arrays import embedding, labelled_embedding, labels, same_cells
 from latentcells._neighbours import ExactNeighbours
 
 BIO = "isolated_labels", "kmeans_nmi", "kmeans_ari", "silhouette_label", "clisi"
 BATCH = "bras", "ilisi", "kbet", "graph_connectivity", "pcr"
-NEIGHBOURS = 90  # of LISI; kBET takes 50 of them, the graph's connectivity 15
+NEIGHBOURS = 90  # for LISI; kBET takes 50 of them, graph connectivity 15
 
 
-def integration(adata, embedding_key, batch="batch", label="label", unintegrated=None) -> dict:
-    """Ten scores of scib-metrics, raw, on the settings of its ``Benchmarker``, from exact neighbours.
+def integration(z, batch, label, before=None) -> dict:
+    """Ten scores of scib-metrics, unscaled, with the settings of its ``Benchmarker``, from exact neighbours.
 
-    Biology: isolated labels, NMI and ARI of k-means, silhouette of the labels, cLISI. Mixing: BRAS, iLISI,
-    kBET within each label, graph connectivity, principal component regression. Each is in [0, 1], larger is
-    better; only ARI can fall a little below 0, by chance. They are not min-max scaled over the methods
-    compared: a score is the same whoever else runs.
+    Biology: isolated labels, NMI and ARI of k-means, silhouette of the labels, cLISI. Mixing: BRAS, iLISI, kBET
+    within each label, graph connectivity, principal component regression. Each is in [0, 1], larger is better; only
+    ARI can fall a little below 0, by chance. They are not min-max scaled over the methods in a comparison: a method's
+    score does not depend on the others.
 
     Args:
-        adata: AnnData with the embedding in ``obsm``; log1p in ``X`` if ``unintegrated`` is None.
-        embedding_key: of ``obsm``, (cells, dimensions).
-        batch: a column of ``obs``.
-        label: a column of ``obs``, the true types.
-        unintegrated: a key of ``obsm``, the embedding before correction that principal component regression
-            compares with; None takes 50 principal components of ``X``.
+        z: (cells, dimensions), the corrected embedding.
+        batch: (cells,), the experimental batches, at least two.
+        label: (cells,), the true types.
+        before: (cells, dimensions), the uncorrected embedding that principal component regression compares ``z``
+            with, for instance 50 principal components of log1p expression. There is no default.
 
     Returns:
-        the ten scores; ``scib_bio`` and ``scib_batch``, the means of five; ``scib_total`` = 0.6 bio + 0.4 batch.
+        the ten scores; ``scib_bio`` and ``scib_batch``, the means of five each; ``scib_total`` = 0.6 bio + 0.4 batch.
 
     Raises:
-        ValueError: for a missing key or column, NaN, one batch only, a batch of one cell, the same column for
-            batch and label, labels of which none is in two batches, fewer than 91 cells.
+        ValueError: for NaN, missing names, different cells (by number, or by the index of two pandas objects), no
+            ``before``, one batch only, a batch of one cell, labels of which none is in two batches, fewer than 91
+            cells.
+        TypeError: for an AnnData in place of an embedding.
 
     Warns:
-        UserWarning: naming the types that one batch only has: nothing can be said of their mixing.
+        UserWarning: naming the types that only one batch has, whose mixing cannot be scored.
 
     References:
         Luecken et al. 2022, https://doi.org/10.1038/s41592-021-01336-8; BRAS: Rautenstrauch and Ohler 2025,
         https://doi.org/10.1038/s41587-025-02743-4
+
+    Example:
+        >>> import numpy as np
+        >>> pca = np.random.default_rng(0).normal(size=(120, 3))
+        >>> label = np.repeat(["B", "T"], 60)
+        >>> integration(pca, batch=label, label=label, before=pca)
+        Traceback (most recent call last):
+        ValueError: every label is in one batch only: batch and label are confounded, no score can separate them
     """
-    _checks.in_memory(adata)
-    z, before = _read(adata, embedding_key), None if unintegrated is None else _read(adata, unintegrated)
-    columns = ("batch", batch), ("label", label)
-    batches, types = (column(adata, name, argument).astype(str).to_numpy() for argument, name in columns)
-    _check_design(batches, types, batch, label)
+    points, types, type_names = labelled_embedding(z, label)
+    batches, batch_names = labels(batch, len(points), name="batch")
     if before is None:
-        x = inputs(adata)
-        _checks.log1p(x)
-        before = PCA(min(50, *x.shape), random_state=0).fit_transform(x)
-    scores = {name: float(value) for name, value in _scores(z, before, batches, types).items()}
+        raise ValueError(
+            "before is None: pass the uncorrected embedding of the same cells, such as 50 principal components of log1p"
+        )
+    uncorrected = embedding(before, "before")
+    same_cells(z=z, batch=batch, before=before)
+    _check_design(batches, batch_names, types, type_names)
+    scores = _scores(*(space.astype(np.float32) for space in (points, uncorrected)), batches, types)
+    scores = {name: float(value) for name, value in scores.items()}
     bio, mixing = (float(np.mean([scores[name] for name in names])) for names in (BIO, BATCH))
     return {**scores, "scib_bio": bio, "scib_batch": mixing, "scib_total": 0.6 * bio + 0.4 * mixing}
 
@@ -84,37 +91,25 @@ def _scores(z, before, batch, label):
     }
 
 
-def _read(adata, key):
-    if key not in adata.obsm:
-        raise ValueError(f"no embedding {key!r} in obsm: choose from {list(adata.obsm)}")
-    return embedding(adata.obsm[key]).astype(np.float32)
-
-
-def _check_design(batch, label, batch_name, label_name):
-    if batch_name == label_name:
-        raise ValueError(
-            f"batch and label are both {batch_name!r}: a batch is a plate, a donor or a run, a label a type"
-        )
-    cells = pd.Series(batch).value_counts()
+def _check_design(batches, batch_names, types, type_names):
+    cells = np.bincount(batches)
     if len(cells) < 2:
-        raise ValueError(
-            f"obs[{batch_name!r}] is {cells.index[0]!r} for all cells: one batch needs no integration"
-        )
+        raise ValueError(f"batch is {batch_names[0]!r} for all cells: one batch needs no integration")
     if cells.min() < 2:
-        raise ValueError(f"batch {cells.idxmin()!r} has 1 cell, too few to be mixed: drop it, or merge it")
-    if len(batch) <= NEIGHBOURS:
         raise ValueError(
-            f"there are {len(batch)} cells, the scores need more than {NEIGHBOURS}: take more cells"
+            f"batch {batch_names[cells.argmin()]!r} has 1 cell, too few to be mixed: drop it, or merge it"
         )
-    spread = pd.crosstab(label, batch).astype(bool).sum(axis=1)
-    alone = list(spread.index[spread == 1])
-    if len(alone) == len(spread):
+    if len(batches) <= NEIGHBOURS:
         raise ValueError(
-            f"every label in obs[{label_name!r}] is in one batch only: batch and label are confounded, "
-            "and no score can tell a batch effect from biology"
+            f"there are {len(batches)} cells, the scores need more than {NEIGHBOURS}: take more cells"
         )
-    if alone:
+    in_one = pd.crosstab(types, batches).astype(bool).sum(axis=1).to_numpy() == 1
+    if in_one.all():
+        raise ValueError(
+            "every label is in one batch only: batch and label are confounded, no score can separate them"
+        )
+    if in_one.any():
         warnings.warn(
-            f"in one batch only: {', '.join(alone)}; nothing can be said of the mixing of these types",
+            f"in one batch only: {', '.join(map(str, type_names[in_one]))}; the mixing of these types cannot be scored",
             stacklevel=3,
         )

@@ -1,8 +1,9 @@
-"""Which genes does a model rely on? Rankings of genes for each label, and what to hold them against.
+"""Which genes does a model rely on? Rankings of genes for each label, and what to compare them with.
 
-``ranking``: any score of genes in cells, made a ranking. ``gradients``, ``ablation``: scores of a function's logits.
-``differential_expression``: the ranking that needs no model. ``canonical``: marker genes from the literature.
-``agreement``: how good a ranking is, how like another, and how stable.
+``rank`` turns any score of genes in cells into a ranking. ``gradient_times_input``, ``integrated_gradients`` and
+``ablation`` score the genes of a function's logits. ``differential_expression`` is the ranking that needs no model,
+``canonical`` the marker genes from the literature. ``precision_at``, ``rank_agreement`` and ``stability`` say how good
+a ranking is, how well it agrees with another, and how stable it is.
 """
 
 from latentcells.markers._ablation import ablation

@@ -1,4 +1,4 @@
-"""How good is a ranking of genes, how like another, and how like itself under another seed?"""
+"""How good is a ranking of genes, how well does it agree with another, and how stable is it over seeds?"""
 
 from itertools import combinations
 
@@ -9,23 +9,23 @@ from latentcells import _checks
 
 
 def precision_at(ranking, reference, k=20) -> dict:
-    r"""The share of the k best genes that a reference holds: :math:`|T_c \cap R_c| / k` for label c.
+    r"""The share of the k best genes that are in a reference: :math:`|T_c \cap R_c| / k` for label c.
 
-    :math:`T_c` are the k best genes of the label and :math:`R_c` its reference genes. With fewer than k of these,
-    the best to be had is :math:`|R_c| / k`; by chance it is :math:`|R_c|` over the number of genes, for reference
-    genes that are all among the ranked ones.
+    :math:`T_c` are the k best genes of the label and :math:`R_c` its reference genes. With fewer than k of these, the
+    maximum is :math:`|R_c| / k`; by chance it is :math:`|R_c|` over the number of genes, if all reference genes are
+    among the ranked ones.
 
     Args:
         ranking: label -> Series indexed by gene, the best first, as `rank` returns it.
         reference: label -> its genes, such as `canonical` returns; only these labels are scored.
-        k: how many genes count.
+        k: how many of the best genes count.
 
     Returns:
         ``by_label``, label -> precision in [0, 1], and ``mean``, over the labels.
 
     Raises:
         ValueError: for a label that the ranking lacks, an empty reference, k below 1 or above the number of genes.
-        TypeError: for k that is no integer.
+        TypeError: for k that is not an integer.
 
     References:
         Manning et al. 2008, Introduction to Information Retrieval, chapter 8, https://nlp.stanford.edu/IR-book/
@@ -47,12 +47,11 @@ def precision_at(ranking, reference, k=20) -> dict:
 def rank_agreement(one, other) -> dict:
     """Spearman's correlation of two rankings' scores over the genes that both have.
 
-    The scores are ranked anew, and genes with the same score share their rank: most genes of a ranking by attention
-    may have 0.
+    Genes with the same score share their rank: in a ranking by attention most genes may have 0.
 
     Args:
         one: label -> Series indexed by gene, as `rank` returns it.
-        other: the same labels, the same genes or others.
+        other: of the same labels; the genes may differ.
 
     Returns:
         ``by_label``, label -> correlation in [-1, 1], and ``mean``, over the labels.
@@ -74,19 +73,19 @@ def rank_agreement(one, other) -> dict:
 
 
 def stability(rankings, k=20) -> dict:
-    r"""How many of the k best genes come again: the mean of :math:`|T \cap T'| / |T \cup T'|` over all pairs.
+    r"""How well the k best genes of several rankings agree: the mean of :math:`|T \cap T'| / |T \cup T'|` over pairs.
 
     Args:
-        rankings: at least 2 of the same labels and genes, say of models that differ by their seed alone; each is
-            label -> Series indexed by gene, the best first, as `rank` returns it.
-        k: how many genes count.
+        rankings: at least 2 of the same labels and genes, for instance of models that differ only in their seed; each
+            is label -> Series indexed by gene, the best first, as `rank` returns it.
+        k: how many of the best genes count.
 
     Returns:
         ``by_label``, label -> mean overlap in [0, 1], and ``mean``, over the labels.
 
     Raises:
         ValueError: for one ranking, labels or genes that differ, k below 1 or above the number of genes.
-        TypeError: for k that is no integer.
+        TypeError: for k that is not an integer.
 
     References:
         Jaccard 1912, https://doi.org/10.1111/j.1469-8137.1912.tb05611.x

@@ -1,4 +1,4 @@
-"""Genes by differential expression: what every other ranking must be compared with."""
+"""Genes ranked by differential expression: the baseline of every other ranking."""
 
 import numpy as np
 import pandas as pd
@@ -7,16 +7,16 @@ from anndata import AnnData
 from scipy import sparse
 
 from latentcells import _checks
-from latentcells._arrays import column
-from latentcells.markers._ranking import classes, ordered
+from latentcells._arrays import column, ranked_labels
+from latentcells.markers._ranking import ordered
 
 
 def differential_expression(adata, label="label") -> dict[str, pd.Series]:
     """Rank the genes of each label by a Wilcoxon rank-sum test of its cells against all other cells.
 
-    The test is scanpy's, with the correction for ties, which are most of the values of a gene. Its z-score orders the
-    genes: those that the label has more of come first, one that never varies has 0. Labels that were found by
-    clustering the same values make its p-values meaningless (double dipping), so that none are returned.
+    The test is scanpy's, corrected for ties, since most values of a gene are ties. Its z-score orders the genes: those
+    that the label expresses more come first, and a gene that never varies has 0. No p-values are returned: labels
+    from a clustering of the same values would make them meaningless (double dipping).
 
     Args:
         adata: log1p in ``X``, dense or sparse; it is not changed.
@@ -43,12 +43,12 @@ def differential_expression(adata, label="label") -> dict[str, pd.Series]:
     _checks.in_memory(adata)
     _checks.log1p(adata.X)
     _checks.unique_genes(adata)
-    codes, names = classes(column(adata, label, "label").to_numpy(), adata.n_obs)
+    codes, names = ranked_labels(column(adata, label, "label").to_numpy(), adata.n_obs)
     groups = pd.Categorical(codes.astype(str), [str(code) for code in range(len(names))])
-    x = adata.X.astype(adata.X.dtype.newbyteorder("="))  # scanpy takes no other order of bytes,
+    x = adata.X.astype(adata.X.dtype.newbyteorder("="))  # scanpy takes no other byte order
     x = sparse.csr_matrix(x) if sparse.issparse(x) else x  # and no sparse array
     tested = AnnData(x, pd.DataFrame({"label": groups}, adata.obs_names), adata.var[[]])
-    # a gene that never varies gives 0 / 0, for which scanpy puts a score of 0
+    # scanpy scores a gene that never varies, 0 / 0, as 0
     with np.errstate(invalid="ignore"):
         sc.tl.rank_genes_groups(tested, "label", method="wilcoxon", tie_correct=True, use_raw=False)
     tables = [sc.get.rank_genes_groups_df(tested, str(code)).set_index("names") for code in range(len(names))]

@@ -1,10 +1,10 @@
-"""Genes in the order of how much more of a score a type has than the others."""
+"""Genes ranked by how far a type's mean score is above that of the others."""
 
 import numpy as np
 import pandas as pd
 
 from latentcells import _checks
-from latentcells._arrays import labels
+from latentcells._arrays import ranked_labels, same_cells, same_names
 
 
 def rank(scores, label, genes) -> dict[str, pd.Series]:
@@ -14,9 +14,9 @@ def rank(scores, label, genes) -> dict[str, pd.Series]:
 
     .. math:: d_{cg} = \bar{s}_{cg} - \frac{1}{C - 1} \sum_{c' \neq c} \bar{s}_{c'g}
 
-    where :math:`\bar{s}_{cg}` is the mean score of gene g over the cells of label c, and C counts the labels. Each
-    other label weighs the same, however many cells it has: against the mean over all other cells, a frequent label
-    would decide what the rare ones are compared with. Genes with the same difference keep the order of ``genes``.
+    where :math:`\bar{s}_{cg}` is the mean score of gene g over the cells of label c, and C is the number of labels.
+    Each other label weighs the same, however many cells it has: in the mean over all other cells, frequent labels
+    would dominate. Genes with the same difference keep the order of ``genes``.
 
     Args:
         scores: (cells, genes), dense, any score of a gene in a cell: attention, gradient times input, log1p expression.
@@ -27,14 +27,15 @@ def rank(scores, label, genes) -> dict[str, pd.Series]:
         label -> Series of the difference, in the unit of the scores, indexed by gene, the best first.
 
     Raises:
-        ValueError: for NaN in the scores, another shape than one row a label and one column a gene, repeated gene
-            names, missing labels, one label only, a label with one cell.
+        ValueError: for NaN in the scores, another shape than one row a label and one column a gene, different cells
+            (by the index of two pandas objects), a table whose columns are other genes or in another order, repeated
+            gene names, missing labels, one label only, a label with one cell.
 
     Example:
         >>> rank([[2, 0], [2, 0], [0, 1], [0, 1]], ["B", "B", "T", "T"], ["CD19", "CD3D"])["T"].to_dict()
         {'CD3D': 1.0, 'CD19': -2.0}
     """
-    scores, genes = np.asarray(scores), pd.Index(genes, name="gene")
+    table, scores, genes = scores, np.asarray(scores), pd.Index(genes, name="gene")
     if scores.shape != (len(label), len(genes)):
         raise ValueError(
             f"scores has shape {scores.shape}, expected {(len(label), len(genes))}: "
@@ -44,28 +45,15 @@ def rank(scores, label, genes) -> dict[str, pd.Series]:
     if genes.has_duplicates:
         repeated = genes[genes.duplicated()][0]
         raise ValueError(f"genes has {repeated!r} more than once: make the names unique")
-    codes, names = classes(label, len(scores))
+    same_cells(scores=table, label=label)
+    same_names(table, genes, "scores")
+    codes, names = ranked_labels(label, len(scores))
     means = np.stack([scores[codes == code].mean(axis=0, dtype=np.float64) for code in range(len(names))])
     others = (means.sum(axis=0) - means) / (len(names) - 1)
     return {name: ordered(row, genes, name) for name, row in zip(names, means - others, strict=True)}
 
 
 def ordered(scores, genes, label) -> pd.Series:
-    """The genes of one label, (genes,), the best first; ties stay in order."""
+    """The scores of one label, (genes,), the best gene first; ties keep their order."""
     scores = pd.Series(np.asarray(scores, np.float64), pd.Index(genes, name="gene"), name=label)
     return scores.sort_values(ascending=False, kind="stable")
-
-
-def classes(label, n_cells) -> tuple[np.ndarray, pd.Index]:
-    """The codes (cells,) of labels that can be told apart, and the sorted names they stand for.
-
-    Raises:
-        ValueError: if labels are missing, there is only one, or one has a single cell.
-    """
-    codes, names = labels(label, n_cells, "ranking genes")
-    sizes = np.bincount(codes)
-    if sizes.min() < 2:
-        raise ValueError(
-            f"label {names[sizes.argmin()]!r} has 1 cell, at least 2 are needed: drop it or merge it"
-        )
-    return codes, names

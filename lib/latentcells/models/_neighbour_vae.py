@@ -7,10 +7,11 @@ from keras import ops
 
 from latentcells import _checks
 from latentcells._batching import Shuffle, batches
-from latentcells._cells import dense, n_cells
+from latentcells._cells import n_cells
+from latentcells._neighbours import nearest, walk
 from latentcells._streams import is_stream
 from latentcells.models._batch_vae import BatchVAE
-from latentcells.preprocess._mutual_neighbours import mutual_neighbours, nearest, shared_space, walk
+from latentcells.preprocess._mutual_neighbours import mutual_neighbours, unit_length_components
 
 FIRST = 0.5  # the share of the epochs in which neighbours come from the data; then they come from z
 
@@ -93,7 +94,7 @@ class NeighbourVAE(BatchVAE):
         )  # fmt: skip
 
     def _shuffler(self, x, epochs):
-        space = shared_space(dense(x["x"]))
+        space = unit_length_components(x["x"])
         partners = mutual_neighbours(space, x["batch"].argmax(axis=1), self.n_mutual)
         return Targets(x, self.seed, epochs, partners)
 

@@ -1,0 +1,186 @@
+"""What a function is given about cells must be about the same cells, in the same order."""
+
+import inspect
+
+import anndata as ad
+import matplotlib.figure
+import numpy as np
+import pandas as pd
+import pytest
+from keras import ops
+from scipy import sparse
+
+import latentcells as lc
+from latentcells._arrays import embedding, labels, same_cells, same_names
+from tests.helpers import refused
+
+CELLS = [f"cell {i}" for i in range(120)]
+RNG = np.random.default_rng(0)
+SPACE = pd.DataFrame(RNG.normal(size=(120, 2)), CELLS)
+PARTS = pd.DataFrame(RNG.dirichlet([1, 1, 1], 120), CELLS)
+LABEL = pd.Series(np.resize(["B", "NK", "T"], 120), CELLS)
+PLATE = pd.Series(np.repeat(["plate 1", "plate 2"], 60), CELLS)
+TEST = pd.Series(np.arange(120) % 4 == 0, CELLS)
+CODES = pd.Series(np.arange(120) % 2, CELLS)
+
+
+def linear(x):
+    return ops.matmul(x, ops.ones((2, 2)))
+
+
+def axes():
+    return matplotlib.figure.Figure().subplots()
+
+
+# each public function of two things or more of cells: the arguments of cells, and the others
+FUNCTIONS = {
+    "evaluate.across_batches": ({"z": SPACE, "target": PARTS, "batch": PLATE}, {}),
+    "evaluate.annotation": ({"z": SPACE, "label": LABEL}, {}),
+    "evaluate.calibration": ({"probability": PARTS, "label": LABEL}, {"names": ["B", "NK", "T"]}),
+    "evaluate.canonical_correlations": ({"z": SPACE, "truth": PARTS}, {}),
+    "evaluate.clustering": ({"z": SPACE, "label": LABEL}, {"n_clusters": 3}),
+    "evaluate.draw_labels": ({"label": LABEL, "test": TEST}, {}),
+    "evaluate.few_labels": ({"z": SPACE, "label": LABEL, "test": TEST}, {}),
+    "evaluate.integration": ({"z": SPACE, "batch": PLATE, "label": LABEL, "before": PARTS}, {}),
+    "evaluate.neighbourhood_preservation": ({"z": SPACE, "reference": PARTS}, {}),
+    "evaluate.overcorrection": ({"z": SPACE, "label": LABEL}, {"of": "B"}),
+    "evaluate.proportions": ({"z": SPACE, "proportions": PARTS, "batch": PLATE}, {}),
+    "markers.ablation": ({"x": SPACE, "target": CODES}, {"function": linear, "genes": [0]}),
+    "markers.gradient_times_input": ({"x": SPACE, "target": CODES}, {"function": linear}),
+    "markers.integrated_gradients": ({"x": SPACE, "target": CODES}, {"function": linear, "steps": 1}),
+    "markers.rank": ({"scores": SPACE, "label": LABEL}, {"genes": ["CD19", "CD3D"]}),
+    "preprocess.mutual_neighbours": ({"z": SPACE, "batch": PLATE}, {}),
+    "course.plots.embedding": ({"coordinates": SPACE, "label": LABEL}, {"title": "z"}),
+    "course.plots.ternary": ({"proportions": PARTS, "colour": CODES}, {"names": ["B", "NK", "T"]}),
+}
+OF_CELLS = {name for cells, _ in FUNCTIONS.values() for name in cells}
+SCORES = dict.fromkeys(
+    ("isolated_labels", "kmeans_nmi", "kmeans_ari", "silhouette_label", "clisi", "bras", "ilisi", "kbet",
+     "graph_connectivity", "pcr"), 0.5,
+)  # fmt: skip
+
+
+def call(name, **cells):
+    function = lc
+    for part in name.split("."):
+        function = getattr(function, part)
+    drawing = {"ax": axes()} if name.startswith("course.plots") else {}
+    return function(**drawing, **cells, **FUNCTIONS[name][1])
+
+
+@pytest.fixture(autouse=True)
+def unscored(monkeypatch):
+    """The scores of integration, which JAX would compile, cost nothing."""
+    from latentcells.evaluate import _integration
+
+    monkeypatch.setattr(_integration, "_scores", lambda *arrays: SCORES)
+
+
+def test_no_public_function_of_two_things_of_cells_is_missing():
+    public = {
+        f"{package}.{name}": getattr(lc.course.plots if "." in package else getattr(lc, package), name)
+        for package in ("evaluate", "markers", "preprocess", "course.plots")
+        for name in (lc.course.plots if "." in package else getattr(lc, package)).__all__
+    }
+    found = {
+        name
+        for name, function in public.items()
+        if inspect.isfunction(function) and len(OF_CELLS & inspect.signature(function).parameters.keys()) > 1
+    }
+    assert found - {"markers.differential_expression"} == FUNCTIONS.keys()
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_another_order_of_cells_is_refused_in_each_argument(name):
+    cells, _ = FUNCTIONS[name]
+    first, *others = cells
+    for moved in others:
+        message = (
+            rf"^row 0 is cell 'cell 119' in {moved} and 'cell 0' in (\w+): pass the same cells in the same order, "
+            rf"{moved}.loc\[\1.index\]$"
+        )
+        refused(lambda moved=moved: call(name, **cells | {moved: cells[moved][::-1]}), message)
+    message = rf"^row 0 is cell 'cell 0' in (\w+) and 'cell 119' in {first}: .* \1.loc\[{first}.index\]$"
+    refused(lambda: call(name, **cells | {first: cells[first][::-1]}), message)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_an_equal_index_and_none_are_taken(name):
+    cells, _ = FUNCTIONS[name]
+    call(name, **cells)
+    for argument in cells:
+        call(name, **cells | {argument: cells[argument].to_numpy()})
+    call(name, **{argument: value.to_numpy() for argument, value in cells.items()})
+
+
+# -- the check itself --------------------------------------------------------------------------------------------
+
+
+def test_cells_that_are_others_have_no_remedy_by_index():
+    other = pd.Series(LABEL.to_numpy(), [f"well {i}" for i in range(120)])
+    message = (
+        "^row 0 is cell 'well 0' in label and 'cell 0' in z: .* same order, or arrays, which have no index$"
+    )
+    refused(lambda: same_cells(z=SPACE, label=other), message)
+    repeated = LABEL.set_axis(["cell 0", *CELLS[:-1]])
+    refused(
+        lambda: same_cells(z=SPACE, label=repeated),
+        "^row 1 is cell 'cell 0' in label .* which have no index$",
+    )
+
+
+def test_numbers_of_cells_are_compared_whatever_holds_them():
+    for few in (
+        sparse.csr_matrix((5, 2)),
+        np.zeros((5, 2)),
+        [[0, 0]] * 5,
+        pd.Series([1] * 5),
+        pd.Categorical([1] * 5),
+    ):
+        refused(
+            lambda few=few: same_cells(z=SPACE, other=few),
+            "^other has 5 cells, z has 120: pass the same cells",
+        )
+    same_cells(z=SPACE, before=None, colour="red")
+
+
+def test_names_of_columns_are_compared_where_there_are_any():
+    table = pd.DataFrame(np.eye(2), columns=["CD19", "CD3D"])
+    message = (
+        "^column 0 of scores is 'CD19', but the names say 'CD3D': pass the names in the order of the columns$"
+    )
+    refused(lambda: same_names(table, ["CD3D", "CD19"], "scores"), message)
+    for taken in (table, np.eye(2), pd.DataFrame(np.eye(2))):
+        same_names(taken, ["CD19", "CD3D"], "scores")
+
+
+@pytest.mark.parametrize(
+    ("z", "kind", "message"),
+    [
+        (ad.AnnData(np.eye(3)), TypeError, r"^z is an AnnData: .* an array such as obsm\['X_pca'\]$"),
+        (
+            sparse.csr_matrix(np.eye(3)),
+            ValueError,
+            r"^z must have the shape .* got sparse \(3, 3\): pass a dense 2-D",
+        ),
+        (
+            np.zeros((0, 2)),
+            ValueError,
+            r"^z must have the shape \(cells, dimensions\), got \(0, 2\): pass a dense 2-D",
+        ),
+        (
+            np.zeros(3),
+            ValueError,
+            r"^z must have the shape \(cells, dimensions\), got \(3,\): pass a dense 2-D array$",
+        ),
+        ([["a", "b"]], TypeError, "^got values of dtype <U1: pass a matrix of numbers"),
+        (np.array([[np.nan, 0]]), ValueError, "^z must be finite, got nan"),
+    ],
+)
+def test_what_is_not_an_embedding_is_refused(z, kind, message):
+    refused(lambda: embedding(z), message, kind)
+
+
+def test_the_number_1_and_the_text_1_are_two_labels():
+    codes, names = labels([1, "1", 1], 3)
+    assert codes.tolist() == [0, 1, 0] and names.tolist() == [1, "1"]
