@@ -529,7 +529,6 @@ def with_value(x, value):
             lambda x: x * (np.arange(96) != 5)[:, None],
             "1 cells with a total of 0 .* index 5",
         ),
-        ("negative_binomial", lambda x: x * (np.arange(20) != 7), "1 genes with a total of 0 .* index 7"),
         ("zero_inflated_negative_binomial", lambda x: stats.zscore(x), "looks like z-scores"),
         ("zero_inflated_negative_binomial", np.log1p, "looks like log1p data"),
         ("gaussian", lambda x: stats.zscore(x), "^x must hold log1p data .*: looks like z-scores"),
@@ -546,9 +545,6 @@ def with_value(x, value):
 def test_data_are_refused(likelihood, spoil, message, counts):
     model, x = vae(likelihood=likelihood), spoil(counts)
     refused(lambda: model.fit(x, verbose=0), message)
-    if "genes with" in message:  # a gene may well be silent in the cells that are only looked at
-        model.encode(x)
-        return
     good = data_for(likelihood, counts)
     for call in (
         lambda: model.encode(x),

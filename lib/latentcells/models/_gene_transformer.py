@@ -172,8 +172,7 @@ class GeneTransformer(CellModel):
 
     def check(self, x, training=False):
         x = super().check(x)
-        # without labels every gene is predicted; with them some may be those that a study lacks
-        likelihoods.NegativeBinomial.check(x, training and self.labels is None)
+        likelihoods.NegativeBinomial.check(x)
         tokens = self.trunk.get_layer("tokens")
         usable = np.isfinite(tokens.mean) if self.tokens == "rank" else slice(None)
         empty = np.flatnonzero(~(x[:, usable] > 0).any(axis=1))
