@@ -1,5 +1,6 @@
 """What the tests of every layer and of every model share."""
 
+import inspect
 import json
 
 import keras
@@ -24,96 +25,132 @@ def gradient(function, *arrays):
     return [np.asarray(g) for g in gradients]
 
 
-def run_layer_test(layer_class, config, arrays, tmp_path, float32_output=False):
-    """Drive a layer through what every layer must bear, on the backend in use.
+def run_layer_test(layer_class, config, arrays, tmp_path, float32_output=False, differentiable=True):
+    """Test what every layer must fulfil, on the backend in use.
 
     Args:
         layer_class: the class.
         config: its keyword arguments.
-        arrays: its call arguments, float32, or booleans and whole numbers, which no weight is put before.
+        arrays: its call arguments: float32, or booleans and integers, which no dense layer precedes.
         tmp_path: where it may be saved.
-        float32_output: whether the output stays float32 in mixed precision.
+        float32_output: whether the output is float32 whatever the dtype policy.
+        differentiable: whether a gradient flows from the output to the float arrays.
     """
-    _configuration_comes_back(layer_class, config)
-    eager = layer_class(**config)(*arrays)
-    model = _symbolic_call_agrees(layer_class(**config), arrays, eager)
-    _same_output_once_loaded(model, arrays, tmp_path / "layer.keras")
-    _one_compiled_step(layer_class(**config), arrays)
-    for policy in ("mixed_float16", "mixed_bfloat16"):
-        _mixed_precision(layer_class(**config, dtype=policy), arrays, float32_output)
+    check_config(layer_class, config)
+    layer = layer_class(**config)
+    eager = layer(*arrays)
+    _check_build_config(layer, layer_class(**config), arrays, eager)
+    model = _check_symbolic_call(layer_class(**config), arrays, eager)
+    _check_saved(model, arrays, tmp_path / "layer.keras")
+    _check_training(layer_class(**config), arrays, differentiable)
+    for policy in ("mixed_float16", "mixed_bfloat16", "float16"):
+        _check_dtypes(layer_class(**config, dtype=policy), arrays, float32_output)
+    if keras.backend.backend() != "jax":  # which has no float64 unless its own configuration allows it
+        _check_float64(layer_class, config, arrays, float32_output)
 
 
-def _configuration_comes_back(layer_class, config):
+def check_config(layer_class, config):
+    """The configuration holds the arguments, and an object made from it, as JSON, has the same one."""
     stored = layer_class(**config).get_config()
     assert {key: stored[key] for key in config} == config
     assert layer_class.from_config(json.loads(json.dumps(stored))).get_config() == stored
 
 
-def _symbolic_call_agrees(layer, arrays, eager):
-    """The layer's functional model, whose shapes and dtypes must be those of the eager call."""
+def _check_build_config(layer, fresh, arrays, eager):
+    """The build configuration, as JSON, gives a fresh layer of the same configuration the same weights."""
+    fresh.build_from_config(json.loads(json.dumps(layer.get_build_config())))
+    assert [(v.name, v.shape) for v in fresh.variables] == [(v.name, v.shape) for v in layer.variables]
+    _assert_equal(fresh(*arrays), eager)
+
+
+def _check_symbolic_call(layer, arrays, eager):
+    """The layer as a functional model, whose shapes and dtypes must be those of the eager call."""
     inputs = [keras.Input(a.shape[1:], dtype=str(a.dtype)) for a in arrays]
     outputs = layer(*inputs)
 
-    def agree(symbol, value):
+    def check(symbol, value):
         assert symbol.dtype == keras.backend.standardize_dtype(value.dtype)
         assert symbol.shape in (tuple(value.shape), (None, *value.shape[1:]))
 
-    keras.tree.map_structure(agree, outputs, eager)
+    keras.tree.map_structure(check, outputs, eager)
     return keras.Model(inputs, outputs)
 
 
-def _same_output_once_loaded(model, arrays, path):
+def _check_saved(model, arrays, path):
     model.save(path)
     loaded = keras.models.load_model(path)
-    for before, after in zip(_flat(model(list(arrays))), _flat(loaded(list(arrays))), strict=True):
-        np.testing.assert_array_equal(before, after)
+    _assert_equal(model(list(arrays)), loaded(list(arrays)))
 
 
 class Trained(keras.Model):
-    """The layer, to be pulled to an output of 3; dense layers come before one that has no weights of its own."""
+    """A layer whose float outputs, times a learned factor, are trained towards 3.
 
-    def __init__(self, layer, arrays):
+    Dense layers come before a differentiable layer without weights: they learn only if its gradient reaches them.
+    """
+
+    def __init__(self, layer, arrays, differentiable):
         super().__init__()
         self.layer = layer
-        bare = not layer.trainable_variables
-        self.front = [keras.layers.Dense(a.shape[-1]) if bare and _is_float(a) else None for a in arrays]
+        self.factor = self.add_weight(shape=(), initializer="ones", name="factor")
+        front = differentiable and not layer.trainable_variables
+        self.front = [keras.layers.Dense(a.shape[-1]) if front and _is_float(a) else None for a in arrays]
 
     def call(self, arrays):
         return self.layer(*(a if d is None else d(a) for d, a in zip(self.front, arrays, strict=True)))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         outputs = filter(_is_float, keras.tree.flatten(y_pred))
-        return sum(keras.ops.mean(keras.ops.square(out - 3.0)) for out in outputs)
+        return sum(keras.ops.mean(keras.ops.square(self.factor * out - 3.0)) for out in outputs)
 
 
-def _one_compiled_step(layer, arrays):
-    """The loss is finite and every weight moves."""
+def _check_training(layer, arrays, differentiable):
+    """One compiled step has a finite loss and changes every weight; the trained model has a summary."""
     layer(*arrays)
-    model = Trained(layer, arrays)
+    model = Trained(layer, arrays, differentiable)
     model(list(arrays))
     before = [v.numpy() for v in model.trainable_variables]
-    model.compile()
-    assert np.isfinite(model.fit(list(arrays), epochs=1, verbose=0).history["loss"]).all()
-    assert before and not any(
+    model.compile(keras.optimizers.SGD(0.1))
+    model.optimizer.build(model.trainable_variables)  # else TensorFlow traces the step twice
+    assert np.isfinite(model.fit(list(arrays), batch_size=len(arrays[0]), verbose=0).history["loss"]).all()
+    assert not any(
         np.array_equal(a, v.numpy()) for a, v in zip(before, model.trainable_variables, strict=True)
     )
+    lines = []
+    model.summary(line_length=200, print_fn=lines.append)
+    assert layer.name in "\n".join(lines)
 
 
-def _mixed_precision(layer, arrays, float32_output):
-    due = "float32" if float32_output else layer.compute_dtype
-    for output in filter(_is_float, _flat(layer(*arrays), numpy=False)):
-        assert keras.backend.standardize_dtype(output.dtype) == due
-        assert np.isfinite(keras.ops.convert_to_numpy(keras.ops.cast(output, "float32"))).all()
-    assert all(v.dtype == "float32" for v in layer.trainable_variables)
+def _check_float64(layer_class, config, arrays, float32_output):
+    """With ``set_floatx("float64")``, before or after the default dtype policy was made from it."""
+    wide = [a.astype("float64") if _is_float(a) else a for a in arrays]
+    keras.config.set_floatx("float64")
+    try:
+        for policy in ("float64", "float32"):
+            _check_dtypes(layer_class(**config, dtype=policy), wide, float32_output)
+    finally:
+        keras.config.set_floatx("float32")
+
+
+def _check_dtypes(layer, arrays, float32_output):
+    """The outputs, in training and in inference, are finite and of the layer's dtype; so are the weights."""
+    takes_training = "training" in inspect.signature(layer.call).parameters
+    for keywords in ({"training": True}, {"training": False}) if takes_training else ({},):
+        for output in filter(_is_float, keras.tree.flatten(layer(*arrays, **keywords))):
+            expected = "float32" if float32_output else layer.compute_dtype
+            assert keras.backend.standardize_dtype(output.dtype) == expected
+            assert np.isfinite(keras.ops.convert_to_numpy(keras.ops.cast(output, "float32"))).all()
+    expected = "float32" if float32_output else layer.variable_dtype
+    assert all(v.dtype == expected for v in layer.trainable_variables)
 
 
 def _is_float(array):
     return keras.backend.is_float_dtype(keras.backend.standardize_dtype(array.dtype))
 
 
-def _flat(outputs, numpy=True):
-    outputs = keras.tree.flatten(outputs)
-    return [keras.ops.convert_to_numpy(o) for o in outputs] if numpy else outputs
+def _assert_equal(outputs, others):
+    """The same bits in each tensor of two structures."""
+    for one, other in zip(*map(keras.tree.flatten, (outputs, others)), strict=True):
+        np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (one, other)))
 
 
 def run_model_test(model_class, config, x, tmp_path, **keywords):
@@ -126,7 +163,7 @@ def run_model_test(model_class, config, x, tmp_path, **keywords):
         tmp_path: where it may be saved.
         keywords: more for its `fit`, as the cells' labels.
     """
-    _configuration_comes_back(model_class, {**config, "seed": 3})
+    check_config(model_class, {**config, "seed": 3})
     model, again, other = (
         trained(model_class(**config, seed=seed), x, around, **keywords) for seed, around in SEEDS
     )

@@ -18,6 +18,7 @@ from sklearn.preprocessing import MinMaxScaler
 
 import latentcells as lc
 from latentcells import likelihoods, objectives
+from latentcells.layers.normalization._get_normalization import get_normalization
 from tests.helpers import gradient
 
 FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.filter_too_much])
@@ -87,6 +88,7 @@ def zinb_reference(x, mean, theta, logits):
     return np.where(x == 0, np.logaddexp(special.log_expit(logits), kept), kept)
 
 
+@pytest.mark.backend
 @FEW
 @given(counts, powers(-2, 3), powers(-2, 4))
 def test_negative_binomial(x, mean, theta):
@@ -98,6 +100,7 @@ def test_negative_binomial(x, mean, theta):
     check_gradients(function, lambda m, t: nb_reference(x, m, t), [mean, theta], of=(0,))
 
 
+@pytest.mark.backend
 @FEW
 @given(counts, powers(-1, 2), powers(-1, 2))
 def test_the_slope_of_the_negative_binomial_in_theta(x, mean, theta):
@@ -105,6 +108,7 @@ def test_the_slope_of_the_negative_binomial_in_theta(x, mean, theta):
     check_gradients(function, lambda t: nb_reference(x, mean.astype(float), t), [theta], of=(0,), rtol=1e-2)
 
 
+@pytest.mark.backend
 @FEW
 @given(counts, powers(-1, 2), powers(-1, 2), floats(-20, 20))
 def test_zero_inflated_negative_binomial(x, mean, theta, logits):
@@ -120,6 +124,7 @@ def test_zero_inflated_negative_binomial(x, mean, theta, logits):
     )
 
 
+@pytest.mark.backend
 @FEW
 @given(floats(0, 10), floats(-10, 10), floats(-8, 8))
 def test_gaussian(x, mean, log_var):
@@ -132,6 +137,7 @@ def test_gaussian(x, mean, log_var):
     check_gradients(function, reference, [mean, log_var], of=(0, 1))
 
 
+@pytest.mark.backend
 @FEW
 @given(bounded, floats(-30, 30))
 def test_bernoulli(x, logits):
@@ -151,6 +157,7 @@ def kl_reference(mean, log_var):
     return 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).sum(axis=-1)
 
 
+@pytest.mark.backend
 @FEW
 @given(floats(-10, 10), floats(-8, 8))
 def test_kl(mean, log_var):
@@ -159,6 +166,7 @@ def test_kl(mean, log_var):
     check_gradients(objectives.kl_to_standard_normal, kl_reference, [mean, log_var], of=(0, 1))
 
 
+@pytest.mark.backend
 @FEW
 @given(floats(0, 100), masks)
 def test_masked_reconstruction(loss, mask):
@@ -203,6 +211,7 @@ VIEWS = {
 }
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("name", VIEWS)
 @FEW
 @given(a=floats(-3, 3, (5, 2)), b=floats(-3, 3, (5, 2)))
@@ -221,6 +230,7 @@ def test_losses_of_two_views(name, a, b):
     check_gradients(function, reference, [a, b], of=(0, 1), rtol=5e-3)
 
 
+@pytest.mark.backend
 @FEW
 @given(floats(-3, 3, (6, 3)))
 def test_embedding_spread(z):
@@ -239,11 +249,12 @@ def test_embedding_spread(z):
 AXES = {"batch": 0, "layer": 1}
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("kind", AXES)
 @FEW
 @given(x=floats(-50, 50))
 def test_normalisation(kind, x):
-    layer = lc.layers.get_normalization(kind)
+    layer = get_normalization(kind)
     layer.build(SHAPE)
     keywords = {"training": True} if kind == "batch" else {}
 
@@ -351,6 +362,7 @@ def test_stability(orders, k):
     assert lc.markers.stability(rankings, k)["mean"] == pytest.approx(due)
 
 
+@pytest.mark.backend
 @FEW
 @given(floats(0, 5, (3, 4)), floats(-2, 2, (4, 2)))
 def test_attributions_of_a_linear_function_are_its_terms(x, weight):

@@ -18,10 +18,12 @@ def kl(mean, log_var):
     return np.asarray(kl_to_standard_normal(np.float32(mean), np.float32(log_var)))
 
 
+@pytest.mark.backend
 def test_of_the_prior_from_itself_is_zero():
     np.testing.assert_array_equal(kl(np.zeros((4, 3)), np.zeros((4, 3))), np.zeros(4))
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize(("mean", "log_var"), [(0.7, -1.3), (-2.0, 0.4), (0.0, 2.0), (5.0, -6.0)])
 def test_equals_the_integral(mean, log_var):
     q = stats.norm(mean, np.exp(0.5 * log_var))
@@ -30,6 +32,7 @@ def test_equals_the_integral(mean, log_var):
     np.testing.assert_allclose(kl([[mean]], [[log_var]]), [integral], rtol=1e-5)
 
 
+@pytest.mark.backend
 def test_sums_over_the_latent_axis_and_over_nothing_else():
     rng = np.random.default_rng(0)
     mean, log_var = rng.normal(size=(5, 3)), rng.normal(size=(5, 3))
@@ -39,6 +42,7 @@ def test_sums_over_the_latent_axis_and_over_nothing_else():
     np.testing.assert_allclose(kl(np.tile(mean, 2), np.tile(log_var, 2)), 2 * kl(mean, log_var), rtol=1e-5)
 
 
+@pytest.mark.backend
 def test_is_the_mean_log_ratio_of_draws():
     mean, log_var, draws = np.float32([[1.0, -0.5]]), np.float32([[0.5, -1.0]]), 400_000
     z = stats.norm.rvs(mean, np.exp(0.5 * log_var), size=(draws, 2), random_state=0)
@@ -46,6 +50,7 @@ def test_is_the_mean_log_ratio_of_draws():
     np.testing.assert_allclose(kl(mean, log_var), ratio.mean(), atol=5 * ratio.std() / np.sqrt(draws))
 
 
+@pytest.mark.backend
 def test_gradient():
     mean, log_var = np.float32([[0.5, -2.0]]), np.float32([[1.0, -1.0]])
     to_mean, to_log_var = gradient(kl_to_standard_normal, mean, log_var)
@@ -53,6 +58,7 @@ def test_gradient():
     np.testing.assert_allclose(to_log_var, (np.exp(log_var) - 1) / 2, rtol=1e-6)
 
 
+@pytest.mark.backend
 def test_takes_symbolic_tensors():
     assert kl_to_standard_normal(keras.Input((3,)), keras.Input((3,))).shape == (None,)
 
@@ -60,6 +66,7 @@ def test_takes_symbolic_tensors():
 # -- masked reconstruction ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.backend
 def test_only_masked_values_count():
     rng = np.random.default_rng(0)
     loss, mask = np.float32(rng.gamma(1.0, 1.0, (5, 8))), rng.random((5, 8)) < 0.5
@@ -70,6 +77,7 @@ def test_only_masked_values_count():
     np.testing.assert_allclose(masked_reconstruction(loss, mask), expected, rtol=1e-6)
 
 
+@pytest.mark.backend
 def test_a_visible_value_has_no_gradient():
     loss, mask = np.float32([[1.0, 2.0, 3.0, 4.0]]), np.float32([[1, 0, 1, 0]])
     (to_loss,) = gradient(lambda x: masked_reconstruction(x, mask), loss)
@@ -89,6 +97,7 @@ def unit(z):
     return z / np.linalg.norm(z, axis=1, keepdims=True)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("temperature", [0.1, 0.5, 3.0])
 def test_info_nce_is_the_cross_entropy_of_finding_the_other_view(views, temperature):
     """By SciPy's softmax in float64, a view at a time."""
@@ -104,6 +113,7 @@ def test_info_nce_is_the_cross_entropy_of_finding_the_other_view(views, temperat
     np.testing.assert_allclose(info_nce(*views, temperature), expected, rtol=1e-5)
 
 
+@pytest.mark.backend
 def test_info_nce_by_chance_and_at_its_best():
     collapsed = np.ones((5, 3), "float32")
     np.testing.assert_allclose(info_nce(collapsed, collapsed), np.full(5, np.log(9)), rtol=1e-5)
@@ -111,12 +121,14 @@ def test_info_nce_by_chance_and_at_its_best():
     np.testing.assert_allclose(info_nce(apart, apart, 0.02), np.zeros(3), atol=1e-6)
 
 
+@pytest.mark.backend
 def test_info_nce_sees_angles_alone(views):
     a, b = views
     np.testing.assert_allclose(info_nce(10 * a, b), info_nce(a, b), rtol=1e-5)
     np.testing.assert_allclose(info_nce(b, a), info_nce(a, b), rtol=1e-5)
 
 
+@pytest.mark.backend
 def test_barlow_twins_is_the_distance_of_the_correlations_from_identity(views):
     a, b = views
     correlation = np.corrcoef(a, b, rowvar=False)[:3, 3:]
@@ -126,11 +138,13 @@ def test_barlow_twins_is_the_distance_of_the_correlations_from_identity(views):
         np.testing.assert_allclose(barlow_twins(a, b, redundancy), expected, rtol=1e-4)
 
 
+@pytest.mark.backend
 def test_barlow_twins_sees_neither_shift_nor_scale(views):
     a, b = views
     np.testing.assert_allclose(barlow_twins(5 * a + 3, b), barlow_twins(a, b), rtol=1e-4)
 
 
+@pytest.mark.backend
 def test_vicreg_is_the_sum_of_its_three_terms(views):
     a, b = (z.astype("float64") for z in views)
     spread = np.mean([np.maximum(0, 1 - np.sqrt(z.var(axis=0, ddof=1) + 1e-4)).mean() for z in (a, b)])
@@ -143,11 +157,13 @@ def test_vicreg_is_the_sum_of_its_three_terms(views):
     np.testing.assert_allclose(vicreg(*views), expected, rtol=1e-5)
 
 
+@pytest.mark.backend
 def test_vicreg_has_a_finite_slope_where_all_cells_are_one():
     z = np.ones((4, 2), "float32")
     assert all(np.isfinite(g).all() for g in gradient(vicreg, z, z))
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("loss", [info_nce, barlow_twins, vicreg])
 def test_two_like_views_cost_less_than_two_unlike_ones(views, loss):
     a, b = views
@@ -157,7 +173,9 @@ def test_two_like_views_cost_less_than_two_unlike_ones(views, loss):
 @pytest.mark.parametrize("loss", [info_nce, barlow_twins, vicreg])
 def test_two_views_need_several_cells_and_one_shape(loss):
     one, two = np.ones((1, 3), "float32"), np.ones((2, 3), "float32")
-    with pytest.raises(ValueError, match=r"^a batch of 1 cell has no other cell .* batch_size=2 or more$"):
+    with pytest.raises(
+        ValueError, match=r"^a mini-batch of 1 cell has no other cell .* batch_size=2 or more$"
+    ):
         loss(one, one)
     with pytest.raises(ValueError, match=r"^the two views must have one shape, got \(2, 3\) and \(2, 2\)"):
         loss(two, two[:, :2])
@@ -181,6 +199,7 @@ def test_a_weight_is_not_negative(views, loss, name):
 # -- collapse -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.backend
 def test_embedding_spread_is_the_entropy_of_the_singular_values(views):
     z = views[0].astype("float64")
     share = linalg.svdvals(z - z.mean(axis=0))
@@ -190,6 +209,7 @@ def test_embedding_spread_is_the_entropy_of_the_singular_values(views):
     np.testing.assert_allclose(got["embedding_std"], z.std(axis=0).mean(), rtol=1e-5)
 
 
+@pytest.mark.backend
 def test_embedding_spread_tells_a_collapse():
     rng = np.random.default_rng(0)
     full = np.float32(rng.normal(size=(400, 8)))
@@ -198,5 +218,5 @@ def test_embedding_spread_tells_a_collapse():
     rank = [float(embedding_spread(z)["effective_rank"]) for z in (full, line, point)]
     assert rank[0] > 7.9 and rank[1] < 1.1 and rank[2] == 1
     assert float(embedding_spread(point)["embedding_std"]) == 0
-    with pytest.raises(ValueError, match=r"^a batch of 1 cell"):
+    with pytest.raises(ValueError, match=r"^a mini-batch of 1 cell"):
         embedding_spread(full[:1])

@@ -7,6 +7,7 @@ from tests.helpers import gradient, run_layer_test
 X = np.float32([[1.0, -2.0], [0.5, 3.0]])
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("strength", [0.0, 0.3, 1.0, 10.0])
 def test_the_value_stays_and_the_slope_turns(strength):
     layer = GradientReversal(strength)
@@ -15,7 +16,8 @@ def test_the_value_stays_and_the_slope_turns(strength):
     np.testing.assert_allclose(slope, -strength * 2 * X, rtol=1e-5)
 
 
-def test_bears_what_every_layer_must(tmp_path):
+@pytest.mark.backend
+def test_fulfils_what_every_layer_must(tmp_path):
     run_layer_test(GradientReversal, {"strength": 0.5}, [X], tmp_path)
 
 

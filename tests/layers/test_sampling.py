@@ -1,8 +1,11 @@
 import keras
 import numpy as np
+import pytest
 
 from latentcells.layers import Sampling
 from tests.helpers import gradient, run_layer_test
+
+pytestmark = pytest.mark.backend
 
 DRAWS = 200_000
 
@@ -11,7 +14,7 @@ def draw(layer, mean=0.0, log_var=0.0, shape=(6, 3)):
     return np.asarray(layer(np.full(shape, mean, "float32"), np.full(shape, log_var, "float32")))
 
 
-def test_bears_what_every_layer_must(tmp_path):
+def test_fulfils_what_every_layer_must(tmp_path):
     rng = np.random.default_rng(0)
     arrays = (rng.normal(size=(5, 3)).astype("float32"), rng.normal(size=(5, 3)).astype("float32"))
     run_layer_test(Sampling, {"seed": 3}, arrays, tmp_path)

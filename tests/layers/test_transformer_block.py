@@ -25,8 +25,9 @@ def of(layer, *args, **kwargs):
     return keras.tree.map_structure(keras.ops.convert_to_numpy, layer(*args, **kwargs))
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize(("dropout", "drop_path"), [(0.0, 0.0), (0.2, 0.0), (0.0, 0.2)])
-def test_bears_what_every_layer_must(dropout, drop_path, tmp_path):
+def test_fulfils_what_every_layer_must(dropout, drop_path, tmp_path):
     config = {"dim": 8, "n_heads": 2, "dropout": dropout, "drop_path": drop_path, "seed": 3}
     run_layer_test(TransformerBlock, config, (T, MASK), tmp_path)
 
@@ -44,6 +45,7 @@ def keras_attention(layer):
     return theirs
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("mask", [MASK, None], ids=["some", "all"])
 def test_attention_is_that_of_keras(mask):
     layer = block()
@@ -59,6 +61,7 @@ def test_attention_is_that_of_keras(mask):
     np.testing.assert_allclose(attention, maps, atol=1e-6)
 
 
+@pytest.mark.backend
 def test_each_branch_is_normalised_and_beside_a_shortcut():
     """The equation of the docstring, by the layers of Keras."""
     layer = block()
@@ -69,6 +72,7 @@ def test_each_branch_is_normalised_and_beside_a_shortcut():
     np.testing.assert_allclose(of(layer, T), expected, atol=1e-5)
 
 
+@pytest.mark.backend
 def test_attention_of_one_token_is_1():
     out, attention = of(block(), T[:, :1], return_attention=True)
     np.testing.assert_array_equal(attention, np.ones((4, 2, 1, 1)))
@@ -78,6 +82,7 @@ def test_attention_of_one_token_is_1():
     assert out.shape == (4, 1, 8)
 
 
+@pytest.mark.backend
 def test_the_attention_of_a_token_sums_to_1_over_what_it_reads():
     attention = of(block(), T, MASK, return_attention=True)[1]
     np.testing.assert_allclose(attention.sum(axis=-1), 1.0, atol=1e-6)
@@ -89,12 +94,14 @@ def test_the_attention_of_a_token_sums_to_1_over_what_it_reads():
 # -- padding and order ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.backend
 def test_a_masked_token_changes_nothing():
     other = np.where(MASK[..., None], T, 50 * T[::-1])
     np.testing.assert_array_equal(of(block(), other, MASK)[MASK], of(block(), T, MASK)[MASK])
     assert not np.allclose(of(block(), other)[MASK], of(block(), T)[MASK], atol=0.01)
 
 
+@pytest.mark.backend
 def test_tokens_have_no_order():
     order, layer = RNG.permutation(6), block()
     got = of(layer, T[:, order], MASK[:, order])
@@ -103,12 +110,14 @@ def test_tokens_have_no_order():
     np.testing.assert_allclose(*cells, atol=1e-5)
 
 
+@pytest.mark.backend
 def test_a_cell_is_read_alone():
     layer = block()
     alone = [of(layer, t[None], mask[None]) for t, mask in zip(T, MASK, strict=True)]
     np.testing.assert_allclose(of(layer, T, MASK), np.concatenate(alone), atol=1e-5)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("dtype", ["float32", "mixed_float16", "mixed_bfloat16"])
 def test_a_cell_without_a_token_gives_numbers(dtype):
     """A training step may hide every gene of a cell; what the block computes, it computes in its own precision."""
@@ -121,12 +130,14 @@ def test_a_cell_without_a_token_gives_numbers(dtype):
 # -- how it learns ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.backend
 def test_the_gradient_reaches_what_is_read():
     layer = block()
     (slope,) = gradient(lambda t: layer(t, MASK)[:, 2], T)
     assert (np.abs(slope).max(axis=-1) > 0).tolist() == MASK.tolist()
 
 
+@pytest.mark.backend
 def test_dropout_acts_on_both_branches_in_training_only():
     layer = block(dropout=0.5)
     plain = of(layer, T, MASK)
@@ -138,6 +149,7 @@ def test_dropout_acts_on_both_branches_in_training_only():
     np.testing.assert_array_equal(of(all_lost, T, MASK, training=True), T)
 
 
+@pytest.mark.backend
 def test_a_left_out_branch_is_left_out_for_the_whole_cell():
     """Half of the cells keep their tokens as they were; in the mean over cells the branches keep their size."""
     layer, t = block(drop_path=0.5), np.repeat(T[:1], 2000, axis=0)
@@ -150,6 +162,7 @@ def test_a_left_out_branch_is_left_out_for_the_whole_cell():
     np.testing.assert_allclose(dropped[~left_out], 2 * branch[~left_out], atol=1e-4)
 
 
+@pytest.mark.backend
 def test_with_a_zero_start_a_block_starts_as_the_identity_and_learns_both_branches():
     layer = TransformerBlock(8, n_heads=2, zero_start=True)
     np.testing.assert_array_equal(of(layer, T, MASK), T)
@@ -161,12 +174,14 @@ def test_with_a_zero_start_a_block_starts_as_the_identity_and_learns_both_branch
         assert np.abs(keras.ops.convert_to_numpy(kernel)).max() > 0
 
 
+@pytest.mark.backend
 def test_the_branches_are_left_out_apart():
     layer = block(drop_path=0.5)
     moved = np.abs(of(layer, np.repeat(T[:1], 2000, axis=0), training=True) - T[:1]).sum(axis=(1, 2))
     assert len(np.unique(moved.round(2))) == 4, "none, the attention, the network, both"
 
 
+@pytest.mark.backend
 def test_the_seed_gives_the_weights():
     one, two, other = (TransformerBlock(8, seed=seed) for seed in (1, 1, 2))
     outputs = [of(layer, T) for layer in (one, two, other)]

@@ -129,7 +129,7 @@ def test_a_cell_needs_a_gene_that_the_training_cells_had(typed):
     """Of a gene that they lack the rank is unknown, as of one that another study brings; others may be missing."""
     x, only = typed["x"].copy(), np.zeros((3, 30), "float32")
     x[:, :2], only[[0, 1, 2], [5, 0, 1]] = 0, 9
-    refused(lambda: transformer().fit(x), r"^x has 2 genes with a total of 0 \(the first has index 0\)")
+    assert np.isfinite(transformer().fit(x, verbose=0).history["loss"]).all()
     model = transformer(TYPES)
     model.fit(x, typed["y"], verbose=0)
     message = r"^2 cells have no gene that can be a token \(the first has index 1\): drop them$"

@@ -548,9 +548,6 @@ def with_value(x, value):
 def test_data_are_refused(likelihood, spoil, message, counts):
     model, x = vae(likelihood=likelihood), spoil(counts)
     refused(lambda: model.fit(x, verbose=0), message)
-    if "genes with" in message:  # a gene may well be silent in the cells that are only looked at
-        model.encode(x)
-        return
     good = data_for(likelihood, counts)
     for call in (
         lambda: model.encode(x),

@@ -1,4 +1,4 @@
-"""Keras layers, one a file."""
+"""Keras layers, one per file, related ones in a folder."""
 
 from latentcells.layers._gradient_reversal import GradientReversal
 from latentcells.layers._sampling import Sampling
@@ -9,7 +9,6 @@ from latentcells.layers.augmentation._gene_masking import GeneMasking
 from latentcells.layers.augmentation._neighbour_mixing import NeighbourMixing
 from latentcells.layers.normalization._batch_normalization import BatchNormalization
 from latentcells.layers.normalization._domain_batch_normalization import DomainBatchNormalization
-from latentcells.layers.normalization._get_normalization import get_normalization
 from latentcells.layers.normalization._group_normalization import GroupNormalization
 from latentcells.layers.normalization._layer_normalization import LayerNormalization
 from latentcells.layers.tokens._cell_token import CellToken
@@ -35,7 +34,6 @@ __all__ = [
     "Sampling",
     "TokenPooling",
     "TransformerBlock",
-    "get_normalization",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Train one part of a network against another."""
+"""The identity with a reversed gradient: trains one part of a network against another."""
 
 import keras
 from keras import ops
@@ -8,9 +8,9 @@ from latentcells import _checks
 
 @keras.saving.register_keras_serializable(package="latentcells")
 class GradientReversal(keras.layers.Layer):
-    r"""The identity, whose gradient is :math:`-\lambda` times the gradient that arrives.
+    r"""The identity, which multiplies the gradient by :math:`-\lambda` on its way back.
 
-    What follows the layer learns to predict, what precedes it learns to make that hard
+    The layers after it learn to predict, the layers before it learn to make the prediction hard
     (Ganin & Lempitsky 2015, arXiv:1409.7495).
 
     Args:
@@ -37,7 +37,7 @@ class GradientReversal(keras.layers.Layer):
         self.strength = _checks.not_negative(strength, "strength", "1 reverses the gradient as it is")
 
     def call(self, x):
-        # x in value, and -strength in slope
+        # the value is x, its derivative -strength
         return ops.stop_gradient(x + self.strength * x) - self.strength * x
 
     def compute_output_shape(self, input_shape):

@@ -1,4 +1,4 @@
-"""The reparameterised draw from a diagonal normal distribution."""
+"""Reparameterised sampling from a diagonal normal distribution."""
 
 import keras
 from keras import ops
@@ -10,12 +10,12 @@ from latentcells import _checks, _seeds
 class Sampling(keras.layers.Layer):
     r"""Draw :math:`z = \mu + \sigma \odot \varepsilon` with :math:`\varepsilon \sim N(0, I)`.
 
-    The noise is drawn apart from the parameters, so that the gradient flows through
+    The noise does not depend on the parameters, so that the gradient flows through
     :math:`\mu` and :math:`\sigma = \exp(\tfrac12 \log\sigma^2)` (Kingma & Welling 2014,
-    arXiv:1312.6114). The layer draws in training and in inference alike: a mean needs no layer.
+    arXiv:1312.6114). The layer samples in training and in inference alike; where no noise is wanted, use the mean.
 
     Args:
-        seed: whole number; the state of the noise belongs to the layer and not to the backend.
+        seed: whole number; the layer has its own random state, independent of the backend's global one.
 
     Call arguments:
         z_mean: (cells, latent_dim).
@@ -41,8 +41,8 @@ class Sampling(keras.layers.Layer):
         noise = keras.random.normal(ops.shape(z_mean), dtype=z_mean.dtype, seed=self.seed_generator)
         return z_mean + ops.exp(0.5 * z_log_var) * noise
 
-    def compute_output_shape(self, z_mean_shape, z_log_var_shape=None):
-        return z_mean_shape
+    def compute_output_shape(self, input_shape):
+        return input_shape
 
     def get_config(self):
         return {**super().get_config(), "seed": self.seed}

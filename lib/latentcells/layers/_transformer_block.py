@@ -1,4 +1,4 @@
-"""One block of a Transformer: the tokens of a cell exchange what they know, then each thinks for itself."""
+"""One block of a Transformer encoder: self-attention between the tokens of a cell, then a network on each token."""
 
 import math
 
@@ -11,36 +11,37 @@ from latentcells._seeds import derived
 
 @keras.saving.register_keras_serializable(package="latentcells")
 class TransformerBlock(keras.layers.Layer):
-    r"""Multi-head self-attention and a two-layer network, each after a layer normalisation and beside a shortcut.
+    r"""Multi-head self-attention and a two-layer network, each with a layer normalisation before it and a shortcut.
 
     .. math::
         h &= t + \mathrm{Attention}(\mathrm{LN}(t)), \qquad t' = h + W_2 \, \mathrm{GELU}(W_1 \, \mathrm{LN}(h)) \\
         A &= \mathrm{softmax}_{\text{keys}}\!\left( q k^\top / \sqrt{d / H} \right)
 
-    for each of the H heads, whose outputs :math:`A v` are put side by side and mixed by a dense layer (Vaswani et
-    al. 2017, arXiv:1706.03762; the order of the norms: Xiong et al. 2020, arXiv:2002.04745). Biases are left
-    out of no dense layer. With the same weights the attention equals `keras.layers.MultiHeadAttention`.
+    for each of the H heads, whose outputs :math:`A v` are concatenated and mixed by a dense layer (Vaswani et
+    al. 2017, arXiv:1706.03762; the pre-norm order: Xiong et al. 2020, arXiv:2002.04745). All dense layers have
+    biases. With the same weights the attention equals `keras.layers.MultiHeadAttention`. The normalisation is
+    `keras.layers.LayerNormalization`: the course's own takes (cells, features), without an axis for tokens.
 
     Args:
-        dim: d, entries of a token.
+        dim: d, the size of a token.
         n_heads: H, must divide ``dim``.
         hidden: units of the two-layer network; 2 × ``dim`` by default.
-        dropout: share of the entries that each branch loses in a training step.
-        drop_path: share of the cells for which a branch is left out of a training step, and only the shortcut is
-            there (stochastic depth: Huang et al. 2016, arXiv:1603.09382).
-        zero_start: whether the last matrix of each branch starts at zero: the block then starts as the identity, and
-            what its branches write grows only as far as training finds a use for it.
-        seed: whole number.
+        dropout: share of the entries of each branch that a training step drops.
+        drop_path: share of the cells for which a training step drops a whole branch and keeps only the shortcut
+            (stochastic depth: Huang et al. 2016, arXiv:1603.09382).
+        zero_start: whether the last kernel of each branch is initialised to zero: the block then starts as the
+            identity, and a branch grows only as far as training finds a use for it.
+        seed: whole number; of the weights and of the dropout.
 
     Call arguments:
         t: (cells, tokens, dim).
-        padding_mask: (cells, tokens), true for a token that others may read; all by default.
-        training: whether to drop entries.
-        return_attention: also give A.
+        padding_mask: (cells, tokens), true for a token that may be attended to; all by default.
+        training: whether to apply the dropout.
+        return_attention: also return A.
 
     Returns:
-        (cells, tokens, dim); with ``return_attention`` also A, (cells, heads, tokens, tokens): the second last
-        axis asks, the last one is read and sums to 1.
+        (cells, tokens, dim); with ``return_attention`` also A, (cells, heads, tokens, tokens), whose last two axes
+        are queries and keys: each row sums to 1 over the keys.
 
     Raises:
         ValueError: where ``n_heads`` does not divide ``dim``, for a dropout or a drop_path outside [0, 1).
@@ -96,17 +97,17 @@ class TransformerBlock(keras.layers.Layer):
 
     def call(self, t, padding_mask=None, training=False, return_attention=False):
         read, attention = self._attend(self.norm_attention(t), padding_mask)
-        t = t + self._leave_out(0, read, training)
-        thought = self.contract(ops.gelu(self.expand(self.norm_mlp(t)), approximate=True))
-        t = t + self._leave_out(1, thought, training)
+        t = t + self._drop(0, read, training)
+        update = self.contract(ops.gelu(self.expand(self.norm_mlp(t)), approximate=True))
+        t = t + self._drop(1, update, training)
         return (t, attention) if return_attention else t
 
-    def _leave_out(self, branch, t, training):
-        """What a training step keeps of a branch: some of its entries, for some of the cells."""
+    def _drop(self, branch, t, training):
+        """The output of a branch, less the entries and the cells that a training step drops."""
         return self.drop_branch[branch](self.drop[branch](t, training=training), training=training)
 
     def _attend(self, t, padding_mask):
-        """What each token reads, (cells, tokens, dim), and A."""
+        """What each token reads from the others, (cells, tokens, dim), and A."""
         shape = (-1, t.shape[1], 3, self.n_heads, self.dim // self.n_heads)
         q, k, v = ops.unstack(ops.transpose(ops.reshape(self.qkv(t), shape), (2, 0, 3, 1, 4)), 3)
         logits = ops.matmul(q * (1.0 / math.sqrt(shape[-1])), ops.transpose(k, (0, 1, 3, 2)))
@@ -125,12 +126,12 @@ class TransformerBlock(keras.layers.Layer):
 
 
 def masked_softmax(logits, mask=None):
-    """Softmax over the last axis of what the mask leaves; where it leaves nothing, the weights are equal.
+    """Softmax over the last axis, where the mask is true; where it is true nowhere, the weights are equal.
 
-    In float32: -1e9 is infinite in float16, and nothing but infinities has no softmax.
+    In float32 or wider: -1e9 is infinite in float16, and the softmax of infinities alone is NaN.
     """
-    if logits.shape[-1] == 1:  # which Keras warns of
+    if logits.shape[-1] == 1:  # Keras warns of a softmax over one entry
         return ops.ones_like(logits)
-    wide = ops.cast(logits, "float32")
+    wide = ops.cast(logits, keras.backend.result_type(logits.dtype, "float32"))
     wide = wide if mask is None else ops.where(mask, wide, -1e9)
     return ops.cast(ops.softmax(wide, axis=-1), logits.dtype)

@@ -7,7 +7,7 @@ from keras import ops
 from latentcells import _checks
 from latentcells._batching import in_batches
 from latentcells._seeds import derived
-from latentcells.layers import get_normalization
+from latentcells.layers.normalization._get_normalization import get_normalization
 from latentcells.likelihoods import NegativeBinomial
 from latentcells.models._cell_model import CellModel
 

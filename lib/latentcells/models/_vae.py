@@ -4,9 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from latentcells import _checks, likelihoods
+from latentcells import _checks
 from latentcells._batching import in_batches
 from latentcells.layers import Sampling
+from latentcells.likelihoods._get_likelihood import get_likelihood
 from latentcells.models._embedding_model import EmbeddingModel
 from latentcells.objectives import kl_to_standard_normal
 
@@ -76,7 +77,7 @@ class VAE(EmbeddingModel):
         self.warmup = _checks.at_least(warmup, 0, "warmup")
 
         seeds = self._seeds(4 * len(self.hidden) + 4)
-        self.reads = likelihoods.get(likelihood)
+        self.reads = get_likelihood(likelihood)
         self.head = self.reads(self.n_genes, seed=next(seeds), name="likelihood")
         self.sampling = Sampling(seed=next(seeds), dtype="float32")
         self.encoder = self._encoder(seeds)

@@ -1,8 +1,11 @@
 import keras
 import numpy as np
+import pytest
 
 from latentcells.layers import CellToken
 from tests.helpers import gradient, run_layer_test
+
+pytestmark = pytest.mark.backend
 
 RNG = np.random.default_rng(0)
 T = np.float32(RNG.normal(size=(4, 5, 3)))
@@ -10,7 +13,7 @@ MASK = RNG.uniform(size=(4, 5)) < 0.5
 MASK[1] = False
 
 
-def test_bears_what_every_layer_must(tmp_path):
+def test_fulfils_what_every_layer_must(tmp_path):
     run_layer_test(CellToken, {"seed": 3}, (T, MASK), tmp_path)
 
 

@@ -22,18 +22,21 @@ def of(function, value):
     return keras.ops.convert_to_numpy(function(value))
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("kind", KINDS)
-def test_bears_what_every_layer_must(kind, tmp_path):
+def test_fulfils_what_every_layer_must(kind, tmp_path):
     config = {"dim": 3, "kind": kind, "n_bins": 7, "high": 6.0, "seed": 3}
     run_layer_test(ExpressionEmbedding, config, (VALUE,), tmp_path)
 
 
+@pytest.mark.backend
 def test_linear_is_a_line():
     linear = layer("linear")
     start, slope = linear.table.numpy()
     np.testing.assert_allclose(of(linear, VALUE), start + VALUE[..., None] * slope, atol=1e-6)
 
 
+@pytest.mark.backend
 def test_binned_takes_the_nearest_knot():
     binned = layer("binned")
     nearest = np.abs(VALUE[..., None] - KNOTS).argmin(axis=-1)
@@ -41,12 +44,14 @@ def test_binned_takes_the_nearest_knot():
     assert set(np.unique(of(binned.weights_of, VALUE))) == {0.0, 1.0}
 
 
+@pytest.mark.backend
 def test_piecewise_interpolates_between_the_knots():
     piecewise = layer("piecewise")
     expected = [np.interp(VALUE, KNOTS, column) for column in piecewise.table.numpy().T]
     np.testing.assert_allclose(of(piecewise, VALUE), np.stack(expected, axis=-1), atol=1e-6)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_weights_sum_to_1_and_make_the_vector(kind):
     made = layer(kind)
@@ -57,6 +62,7 @@ def test_the_weights_sum_to_1_and_make_the_vector(kind):
         np.testing.assert_allclose(weights.sum(axis=-1), 1.0, atol=1e-6)
 
 
+@pytest.mark.backend
 def test_only_a_step_has_no_slope():
     value = VALUE[1:]  # none on a knot, where a slope has two sides
     within = (value > 0) & (value < 6)
@@ -66,6 +72,7 @@ def test_only_a_step_has_no_slope():
         np.testing.assert_array_equal(slope != 0, moves[kind])
 
 
+@pytest.mark.backend
 def test_the_seed_gives_the_table():
     one, two, other = (layer("binned", seed=seed).table.numpy() for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, two)

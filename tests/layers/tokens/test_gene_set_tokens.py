@@ -20,10 +20,12 @@ def built(members=MEMBERS, dim=4, **kwargs):
     return layer
 
 
-def test_bears_what_every_layer_must(tmp_path):
+@pytest.mark.backend
+def test_fulfils_what_every_layer_must(tmp_path):
     run_layer_test(GeneSetTokens, {"members": MEMBERS, "dim": 4, "seed": 3}, (X,), tmp_path)
 
 
+@pytest.mark.backend
 def test_is_a_dense_layer_with_a_masked_kernel():
     layer, dense = built(), keras.layers.Dense(12)
     kernel, stored = np.zeros((6, 3, 4), "float32"), layer.kernel.numpy()
@@ -34,6 +36,7 @@ def test_is_a_dense_layer_with_a_masked_kernel():
     np.testing.assert_allclose(of(layer, X), of(dense, X).reshape(8, 3, 4), atol=1e-6)
 
 
+@pytest.mark.backend
 def test_a_set_reads_its_own_genes_and_no_others():
     layer = built()
     for s, genes in enumerate(MEMBERS):
@@ -48,6 +51,7 @@ def test_members_may_be_numbers_of_numpy():
     np.testing.assert_array_equal(of(layer, X), of(built(), X))
 
 
+@pytest.mark.backend
 def test_every_gene_starts_small_whatever_the_size_of_its_set():
     members = [list(range(200)), [0], list(range(60))]
     layer = GeneSetTokens(members, 100, seed=0)
@@ -56,6 +60,7 @@ def test_every_gene_starts_small_whatever_the_size_of_its_set():
         assert abs(weights[: len(genes)].std() - 0.02) < 0.004
 
 
+@pytest.mark.backend
 def test_the_seed_gives_the_weights():
     kernels = [built(seed=seed).kernel.numpy() for seed in (1, 1, 2)]
     np.testing.assert_array_equal(kernels[0], kernels[1])

@@ -21,12 +21,21 @@ def adapted(*args, **kwargs):
     return layer
 
 
-@pytest.mark.parametrize("config", [{"how": "all", "n_tokens": None}, {"how": "expressed", "n_tokens": 4}])
-def test_bears_what_every_layer_must(config, tmp_path):
-    """The rank of a gene has no slope, so it cannot learn anything before it; its test is the next one."""
-    run_layer_test(GeneTokens, config, (X,), tmp_path, float32_output=True)
+@pytest.mark.backend
+@pytest.mark.parametrize(("how", "n_tokens"), [("all", None), ("expressed", 4), ("rank", 4)])
+def test_fulfils_what_every_layer_must(how, n_tokens, tmp_path):
+    """A rank has no gradient, the values of the others have."""
+    run_layer_test(
+        GeneTokens,
+        {"how": how, "n_tokens": n_tokens},
+        (X,),
+        tmp_path,
+        float32_output=True,
+        differentiable=how != "rank",
+    )
 
 
+@pytest.mark.backend
 def test_the_means_are_saved(tmp_path):
     layer = adapted("rank", n_tokens=4)
     assert GeneTokens.from_config(layer.get_config()).get_config() == layer.get_config()
@@ -41,6 +50,7 @@ def test_the_means_are_saved(tmp_path):
     assert not np.array_equal(of(GeneTokens("rank", n_tokens=4), X)["gene"], got["gene"])
 
 
+@pytest.mark.backend
 def test_all_genes_are_tokens():
     got = of(GeneTokens("all"), X)
     np.testing.assert_array_equal(got["gene"], np.tile(np.arange(9), (7, 1)))
@@ -48,6 +58,7 @@ def test_all_genes_are_tokens():
     assert got["mask"].dtype == bool and got["mask"].all()
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("n_tokens", [1, 4, 9])
 @pytest.mark.parametrize("how", ["expressed", "rank"])
 def test_the_largest_are_tokens(how, n_tokens):
@@ -62,6 +73,7 @@ def test_the_largest_are_tokens(how, n_tokens):
         np.testing.assert_array_equal(got["value"], np.take_along_axis(X, order, axis=1))
 
 
+@pytest.mark.backend
 def test_the_rank_heeds_the_mean_of_the_training_cells_alone():
     layer = GeneTokens("rank", n_tokens=3)
     layer.adapt(np.float32([[8, 2, 1, 0], [8, 4, 0, 0]]))  # means 8, 3, 0.5, 0
@@ -71,6 +83,18 @@ def test_the_rank_heeds_the_mean_of_the_training_cells_alone():
     assert not (got["gene"] == 3)[got["mask"]].any(), "a gene that no training cell has is no token"
 
 
+@pytest.mark.backend
+def test_the_means_are_those_of_all_blocks_of_cells():
+    """A float64 sum, whatever the blocks."""
+    whole, blocks = GeneTokens("rank", n_tokens=4), GeneTokens("rank", n_tokens=4)
+    whole.adapt(X)
+    blocks.adapt(X[i : i + 3] for i in range(0, len(X), 3))
+    np.testing.assert_array_equal(blocks.mean.numpy(), whole.mean.numpy())
+    expected = X.mean(axis=0, dtype="float64")
+    np.testing.assert_allclose(whole.mean, np.where(expected > 0, expected, np.inf), rtol=1e-7)
+
+
+@pytest.mark.backend
 def test_a_cell_is_chosen_for_alone():
     layer = adapted("rank", n_tokens=4)
     alone = [of(layer, cell[None]) for cell in X]
@@ -78,6 +102,7 @@ def test_a_cell_is_chosen_for_alone():
         np.testing.assert_array_equal(value, np.concatenate([cell[key] for cell in alone]))
 
 
+@pytest.mark.backend
 def test_half_precision_keeps_the_genes():
     """Their order is that of float32, where bfloat16 would see ties."""
     x = np.float32([[1.0, 1.001, 1.002, 1.003]])
@@ -104,6 +129,9 @@ def test_half_precision_keeps_the_genes():
         (lambda: GeneTokens("rank", 2.0), TypeError, "^n_tokens must be an integer, got 2.0"),
         (lambda: GeneTokens("rank", 10)(X), ValueError, "^n_tokens=10 is more than the 9 genes: lower it"),
         (lambda: adapted("rank", 4).adapt(X[:, 1:]), ValueError, "^x has 8 genes, expected 9"),
+        (lambda: adapted("rank", 4).adapt([X, X[:, 1:]]), ValueError, "^x has 8 genes, expected 9"),
+        (lambda: GeneTokens("rank", 4).adapt(iter(())), ValueError, "^x has no cells: pass the log1p values"),
+        (lambda: GeneTokens("rank", 4).adapt(X[:0]), ValueError, "^x has no cells: pass the log1p values"),
     ],
 )
 def test_is_refused(call, kind, message):

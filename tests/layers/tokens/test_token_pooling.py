@@ -36,11 +36,13 @@ def by_hand(kind, t, mask):
     return np.array(found)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("kind", KINDS)
-def test_bears_what_every_layer_must(kind, tmp_path):
+def test_fulfils_what_every_layer_must(kind, tmp_path):
     run_layer_test(TokenPooling, {"kind": kind}, (T, MASK), tmp_path)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("mask", [MASK, None], ids=["some", "all"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_is_a_weighted_mean_of_the_tokens(kind, mask):
@@ -48,12 +50,14 @@ def test_is_a_weighted_mean_of_the_tokens(kind, mask):
     np.testing.assert_allclose(of(pooling(kind), T, mask), by_hand(kind, T, there), atol=1e-6)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_masked_token_changes_nothing(kind):
     other = np.where(MASK[..., None], T, 1e3 * T[::-1])
     np.testing.assert_array_equal(of(pooling(kind), other, MASK), of(pooling(kind), T, MASK))
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("kind", ["mean", "attention"])
 def test_tokens_have_no_order(kind):
     order = RNG.permutation(5)
@@ -61,18 +65,21 @@ def test_tokens_have_no_order(kind):
     np.testing.assert_allclose(got, of(pooling(kind), T, MASK), atol=1e-6)
 
 
+@pytest.mark.backend
 def test_attention_starts_as_the_mean():
     np.testing.assert_allclose(
         of(TokenPooling("attention"), T, MASK), of(TokenPooling("mean"), T, MASK), atol=1e-6
     )
 
 
+@pytest.mark.backend
 def test_attention_learns_what_to_read():
     layer = pooling("attention")
     (slope,) = gradient(lambda t: layer(t, MASK), T)
     assert (slope[MASK] != 0).all() and (slope[~MASK] == 0).all()
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("dtype", ["float32", "mixed_float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_cell_without_a_token_gives_a_number(kind, dtype):
@@ -80,6 +87,7 @@ def test_a_cell_without_a_token_gives_a_number(kind, dtype):
     assert np.isfinite(of(keras.ops.cast, z, "float32")).all()
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_only_token_is_the_cell(kind):
     np.testing.assert_array_equal(of(pooling(kind), T[:, :1], MASK[:, :1]), T[:, 0])

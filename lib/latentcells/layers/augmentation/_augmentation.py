@@ -1,4 +1,4 @@
-"""What the augmentations of expression have in common."""
+"""What the augmentations of counts have in common."""
 
 import keras
 from keras import ops
@@ -7,21 +7,23 @@ from latentcells import _checks, _seeds
 
 
 class Augmentation(keras.layers.Layer):
-    """Counts in, other counts of the same cells out, drawn anew at each call.
+    """Randomly changed counts of the same cells, drawn anew at each call.
+
+    In float32 whatever the dtype policy: half precision holds no odd number above 2048.
 
     Args:
-        seed: whole number; the state of the draws belongs to the layer and not to the backend.
+        seed: whole number; the layer has its own random state, independent of the backend's global one.
 
     Call arguments:
         x: (cells, genes), counts.
-        training: False gives x back.
+        training: whether to change the counts; False returns x.
 
     Returns:
         (cells, genes), counts.
     """
 
     def __init__(self, seed=0, **kwargs):
-        super().__init__(**{**kwargs, "dtype": "float32"})  # half precision holds no whole number above 2048
+        super().__init__(**{**kwargs, "dtype": "float32"})
         self.seed = _checks.at_least(seed, 0, "seed")
         self.seed_generator = _seeds.generator(self.seed)
 
@@ -30,13 +32,13 @@ class Augmentation(keras.layers.Layer):
         return self.draw(x) if training else x
 
     def draw(self, x):
-        """Other counts of the same cells, (cells, genes)."""
+        """The changed counts, (cells, genes)."""
         raise NotImplementedError
 
     def _uniform(self, shape, low=0.0):
-        return keras.random.uniform(shape, low, 1.0, seed=self.seed_generator)
+        return keras.random.uniform(shape, low, 1.0, dtype="float32", seed=self.seed_generator)
 
-    def compute_output_shape(self, input_shape, *others):
+    def compute_output_shape(self, input_shape):
         return input_shape
 
     def get_config(self):

@@ -14,19 +14,18 @@ class CountThinning(Augmentation):
     .. math::
         x'_{ij} \sim \mathrm{Binomial}(x_{ij}, s_i), \qquad s_i \sim \mathrm{Uniform}(\mathrm{low}, 1)
 
-    This is what sequencing a share of the molecules does. A Poisson count stays Poisson, with
-    :math:`s_i` times the mean.
+    This simulates sequencing at a lower depth. A Poisson count stays Poisson, with :math:`s_i` times the mean.
 
     Args:
-        low: the least share of a cell's molecules that is kept, in (0, 1).
+        low: the smallest share of a cell's molecules that is kept, in (0, 1).
         seed: whole number.
 
     Call arguments:
         x: (cells, genes), counts.
-        training: False gives x back.
+        training: whether to thin; False returns x.
 
     Returns:
-        (cells, genes), counts, none larger than before.
+        (cells, genes), counts, none larger than in x.
 
     Raises:
         ValueError: for a share outside (0, 1).
@@ -45,15 +44,15 @@ class CountThinning(Augmentation):
         self.low = _checks.share(low, "low")
 
     def draw(self, x):
-        return self._thinned(x, self._share(x))
+        return self._thin(x, self._draw_share(x))
 
-    def _thinned(self, x, share):
-        """Each molecule is kept with probability ``share``."""
+    def _thin(self, x, share):
+        """Keep each molecule with probability ``share``."""
         share = ops.broadcast_to(share, ops.shape(x))
-        return keras.random.binomial(ops.shape(x), x, share, seed=self.seed_generator)
+        return keras.random.binomial(ops.shape(x), x, share, dtype="float32", seed=self.seed_generator)
 
-    def _share(self, x):
-        """A share of each cell's molecules, (cells, 1), uniform between ``low`` and 1."""
+    def _draw_share(self, x):
+        """A share for each cell, (cells, 1), uniform between ``low`` and 1."""
         return self._uniform((ops.shape(x)[0], 1), self.low)
 
     def get_config(self):

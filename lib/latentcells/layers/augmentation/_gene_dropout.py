@@ -1,4 +1,4 @@
-"""Lose genes as sequencing does: the weakly expressed ones first."""
+"""Dropout as in sequencing: weakly expressed genes are lost most often."""
 
 import keras
 import numpy as np
@@ -10,22 +10,22 @@ from latentcells.layers.augmentation._augmentation import Augmentation
 
 @keras.saving.register_keras_serializable(package="latentcells")
 class GeneDropout(Augmentation):
-    r"""Set a gene to 0 with a probability that falls with its mean.
+    r"""Set each value to 0 with a probability that falls with the mean of its gene.
 
     .. math::
         p_j = \frac{K}{K + m_j}
 
-    with :math:`m_j` the gene's mean count over the training cells: the Michaelis-Menten curve that
-    dropouts follow across genes (Andrews & Hemberg 2019, doi:10.1093/bioinformatics/bty1044).
+    with :math:`m_j` the gene's mean count over the training cells: across genes dropouts follow this
+    Michaelis-Menten curve (Andrews & Hemberg 2019, doi:10.1093/bioinformatics/bty1044).
 
     Args:
-        mean: (genes,), m: not negative.
-        half: K, the mean count at which a gene is lost half the time, positive.
+        mean: (genes,), m, in counts, 0 or more.
+        half: K, the mean count at which a gene is lost in half of the cells, positive.
         seed: whole number.
 
     Call arguments:
         x: (cells, genes), counts.
-        training: False gives x back.
+        training: whether to drop values; False returns x.
 
     Returns:
         (cells, genes), counts.
@@ -56,8 +56,8 @@ class GeneDropout(Augmentation):
             )
 
     def draw(self, x):
-        lost = self.half / (self.half + ops.convert_to_tensor(self.mean, dtype="float32"))
-        return x * ops.cast(self._uniform(ops.shape(x)) >= lost, "float32")
+        dropout_rate = self.half / (self.half + ops.convert_to_tensor(self.mean, dtype="float32"))
+        return x * ops.cast(self._uniform(ops.shape(x)) >= dropout_rate, "float32")
 
     def get_config(self):
         return {**super().get_config(), "mean": self.mean, "half": self.half}

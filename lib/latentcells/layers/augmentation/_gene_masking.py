@@ -9,9 +9,9 @@ from latentcells.layers.augmentation._augmentation import Augmentation
 
 @keras.saving.register_keras_serializable(package="latentcells")
 class GeneMasking(Augmentation):
-    r"""Set each value to 0 with probability ``rate``, whatever the gene.
+    r"""Set each value to 0 with probability ``rate``, the same for all genes.
 
-    The question of a masked autoencoder (He et al. 2022, arXiv:2111.06377): what stood there?
+    A masked autoencoder learns to predict the hidden values (He et al. 2022, arXiv:2111.06377).
 
     Args:
         rate: the expected share of the genes that are hidden, in (0, 1).
@@ -19,7 +19,7 @@ class GeneMasking(Augmentation):
 
     Call arguments:
         x: (cells, genes), counts.
-        training: False gives x back.
+        training: whether to hide values; False returns x.
 
     Returns:
         (cells, genes), counts.
@@ -44,7 +44,7 @@ class GeneMasking(Augmentation):
         return ops.cast(self._uniform(ops.shape(x)) < self.rate, "float32")
 
     def hide(self, x, mask):
-        """The counts that stay visible, (cells, genes), and the library that their total promises, (cells, 1)."""
+        """The visible counts, (cells, genes), and the library size that they lead to expect, (cells, 1)."""
         visible = ops.cast(x, "float32") * (1.0 - mask)
         return visible, ops.sum(visible, axis=-1, keepdims=True) / (1.0 - self.rate)
 

@@ -1,4 +1,4 @@
-"""A cell between itself and a neighbour."""
+"""A mixture of a cell and a neighbour."""
 
 import keras
 from keras import ops
@@ -18,13 +18,13 @@ class NeighbourMixing(CountThinning):
     drawing molecules keeps whole numbers.
 
     Args:
-        low: the least share of a cell's molecules that is its own, in (0, 1).
+        low: the smallest share of a cell's own molecules that is kept, in (0, 1).
         seed: whole number.
 
     Call arguments:
         x: (cells, genes), counts.
         neighbour: (cells, genes), the counts of a neighbour of each cell.
-        training: False gives x back.
+        training: whether to mix; False returns x.
 
     Returns:
         (cells, genes), counts.
@@ -50,6 +50,6 @@ class NeighbourMixing(CountThinning):
         return self.draw(x, neighbour) if training else x
 
     def draw(self, x, neighbour):
-        """Other counts of the same cells, (cells, genes)."""
-        own = self._share(x)
-        return self._thinned(x, own) + self._thinned(neighbour, 1.0 - own)
+        """The mixed counts, (cells, genes)."""
+        own_share = self._draw_share(x)
+        return self._thin(x, own_share) + self._thin(neighbour, 1.0 - own_share)

@@ -1,4 +1,4 @@
-"""Batch normalisation with moments of its own for each domain: a plate, a protocol, a donor."""
+"""Batch normalisation with separate moments for each domain: a plate, a protocol, a donor."""
 
 import keras
 from keras import ops
@@ -15,26 +15,27 @@ class DomainBatchNormalization(BatchNormalization):
         \bar x_{dj} = \frac{1}{m_d} \sum_{i:\, d_i = d} x_{ij}, \qquad
         v_{dj} = \frac{1}{m_d} \sum_{i:\, d_i = d} (x_{ij} - \bar x_{dj})^2
 
-    In training the :math:`m_d` cells of domain d in the mini-batch give its moments; its kept averages,
-    its scale and its shift are its own, too. The layer is a `BatchNormalization` for each domain. It takes
-    out every difference between the means of the domains, also where their cells are of other types.
+    The sums run over the :math:`m_d` cells of domain d in the mini-batch. Each domain also has its own moving
+    averages, scale and offset: the layer is a `BatchNormalization` for each domain. It removes every difference
+    between the means of the domains, also where that comes from other cell types.
 
     Args:
         n_domains: how many domains there are.
-        momentum: share of the moving averages that a training step keeps.
+        momentum: weight of the old value of a moving average in a training step, in [0, 1).
         epsilon: added to the variance, in its unit.
 
     Call arguments:
         x: (cells, features).
         domain: (cells,), whole numbers from 0 to ``n_domains`` - 1.
-        training: whether the batch gives the moments. A domain with fewer than 2 cells in the batch has
-            no variance there: its cells are normalised by its kept averages, which do not move.
+        training: whether to take the moments of the mini-batch. A domain with fewer than 2 of its cells has no
+            variance: they are normalised by its moving averages, which do not change.
 
     Returns:
         (cells, features).
 
     Raises:
-        ValueError, TypeError: for a number of domains below 1 or not whole.
+        ValueError: for fewer than 1 domain, or a momentum outside [0, 1).
+        TypeError: for a number of domains that is not an integer.
 
     Example:
         >>> import numpy as np
@@ -56,26 +57,27 @@ class DomainBatchNormalization(BatchNormalization):
         return self.n_domains, input_shape[-1]
 
     def call(self, x, domain, training=False):
-        x, domain = ops.cast(x, "float32"), ops.cast(domain, "int32")
+        x, domain = self._widen(x), ops.cast(domain, "int32")
         mean, variance = self.moving_mean, self.moving_variance
         if training and self.trainable:
-            mean, variance = self._of_domains(x, domain)
+            mean, variance = self._domain_moments(x, domain)
         mean, variance, gamma, beta = (
-            ops.take(ops.cast(values, "float32"), domain, axis=0)
+            ops.take(self._widen(values), domain, axis=0)
             for values in (mean, variance, self.gamma, self.beta)
         )
         return ops.cast((x - mean) * gamma * ops.rsqrt(variance + self.epsilon) + beta, self.compute_dtype)
 
-    def _of_domains(self, x, domain):
-        """Each domain's mean and variance, (domains, features); moves the averages."""
-        member = ops.one_hot(domain, self.n_domains, dtype="float32")
-        cells = ops.expand_dims(ops.sum(member, axis=0), -1)
-        weight = ops.transpose(member) / ops.maximum(cells, 1.0)
+    def _domain_moments(self, x, domain):
+        """Mean and variance of each domain, (domains, features); updates the moving averages."""
+        member = ops.one_hot(domain, self.n_domains, dtype=self._moment_dtype)
+        n_cells = ops.expand_dims(ops.sum(member, axis=0), -1)
+        weight = ops.transpose(member) / ops.maximum(n_cells, 1.0)
         mean = ops.matmul(weight, x)
         variance = ops.matmul(weight, ops.square(x - ops.take(mean, domain, axis=0)))
-        kept = (ops.convert_to_tensor(moving) for moving in (self.moving_mean, self.moving_variance))
-        mean, variance = (ops.where(cells >= 2, *pair) for pair in zip((mean, variance), kept, strict=True))
-        self._move(mean, variance)
+        moving_mean, moving_variance = map(ops.convert_to_tensor, (self.moving_mean, self.moving_variance))
+        mean = ops.where(n_cells >= 2, mean, moving_mean)
+        variance = ops.where(n_cells >= 2, variance, moving_variance)
+        self._update_moving(mean, variance)
         return mean, variance
 
     def compute_output_shape(self, x_shape, domain_shape):

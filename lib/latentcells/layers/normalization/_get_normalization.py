@@ -2,14 +2,14 @@
 
 from latentcells import _checks
 from latentcells.layers.normalization._batch_normalization import BatchNormalization
-from latentcells.layers.normalization._group_normalization import GroupNormalization
+from latentcells.layers.normalization._group_normalization import DEFAULT_GROUPS, GroupNormalization
 from latentcells.layers.normalization._layer_normalization import LayerNormalization
 
 NORMALIZATIONS = (None, "batch", "layer", "group")
 
 
 def get_normalization(normalization, groups=None, **kwargs):
-    """The normalisation layer of a name, as every model of the course has it.
+    """The normalisation layer of a name.
 
     Args:
         normalization: ``"batch"``, ``"layer"``, ``"group"``, or None.
@@ -18,7 +18,7 @@ def get_normalization(normalization, groups=None, **kwargs):
         kwargs: for the layer.
 
     Returns:
-        a new layer; None for None.
+        a new layer, or None.
 
     Raises:
         ValueError: for an unknown name, and for groups without ``"group"``.
@@ -29,7 +29,7 @@ def get_normalization(normalization, groups=None, **kwargs):
     """
     _checks.choice(normalization, NORMALIZATIONS, "normalization")
     if normalization == "group":
-        return GroupNormalization(8 if groups is None else groups, **kwargs)
+        return GroupNormalization(DEFAULT_GROUPS if groups is None else groups, **kwargs)
     if groups is not None:
         raise ValueError(
             f"groups are for normalization='group', got groups={groups!r} with {normalization!r}: leave them out"

@@ -1,4 +1,4 @@
-"""Group normalisation: over a group of features, a cell at a time."""
+"""Group normalisation: moments over each group of features of each cell."""
 
 import keras
 import numpy as np
@@ -6,6 +6,8 @@ from keras import ops
 
 from latentcells import _checks
 from latentcells.layers.normalization._normalization import Normalization
+
+DEFAULT_GROUPS = 8  # of a model whose user names none
 
 
 @keras.saving.register_keras_serializable(package="latentcells")
@@ -16,10 +18,10 @@ class GroupNormalization(Normalization):
         \bar x_{ig} = \frac1{|S_g|} \sum_{j \in S_g} x_{ij}, \qquad
         v_{ig} = \frac1{|S_g|} \sum_{j \in S_g} (x_{ij} - \bar x_{ig})^2
 
-    A number of groups cuts the features as they lie into equal runs :math:`S_g`, as
-    `keras.layers.GroupNormalization` does, to which the layer is then equal. In an image neighbouring
-    channels may belong together; neighbouring genes need not. A group for each feature takes any
-    sets, for example modules of genes that are expressed together. One group is layer normalisation.
+    A number of groups cuts the features in their order into equal runs :math:`S_g`; the layer then equals
+    `keras.layers.GroupNormalization`. In an image neighbouring channels may belong together; neighbouring
+    genes need not. A list with the group of each feature allows any sets, for example modules of genes that
+    are expressed together. One group is layer normalisation.
 
     Args:
         groups: number of groups of equal size, or the number of the group of each feature, (features,).
@@ -32,7 +34,7 @@ class GroupNormalization(Normalization):
         (cells, features).
 
     Raises:
-        ValueError: for groups that do not divide the features, do not fit them, or hold a single feature.
+        ValueError: for a number that does not divide the features, a list of another length, a group of one feature.
 
     Example:
         >>> import numpy as np
@@ -56,7 +58,7 @@ class GroupNormalization(Normalization):
         label = self._label(input_shape[-1])
         member = np.eye(max(label) + 1, dtype="float32")[label]
         self.average = member / np.maximum(member.sum(axis=0), 1)  # (features, groups)
-        self.spread = member.T
+        self.broadcast = member.T  # (groups, features)
 
     def _label(self, n):
         """The group of each of n features."""
@@ -73,21 +75,30 @@ class GroupNormalization(Normalization):
         return self.groups
 
     def call(self, x):
-        x = ops.cast(x, "float32")
-        mean = ops.matmul(ops.matmul(x, self.average), self.spread)
-        variance = ops.matmul(ops.matmul(ops.square(x - mean), self.average), self.spread)
+        x = self._widen(x)
+        mean = self._group_means(x)
+        variance = self._group_means(ops.square(x - mean))
         return self._standardise(x, mean, variance)
+
+    def _group_means(self, values):
+        """The mean of each cell over each group, repeated for the features of the group, (cells, features)."""
+        return ops.matmul(ops.matmul(values, self.average), self.broadcast)
 
     def get_config(self):
         return {**super().get_config(), "groups": self.groups}
 
 
 def _equal_runs(n, groups):
-    if groups > n:
-        raise ValueError(f"groups must be at most the {n} features, got {groups}")
+    """The group of each of n features, (n,)."""
+    possible = [number for number in range(1, n // 2 + 1) if n % number == 0]
+    if not possible:
+        raise ValueError(
+            "groups cannot be formed of a single feature: minus its own mean it is 0 in every cell; "
+            "take more features or no normalisation"
+        )
     if n % groups:
-        divisors = ", ".join(str(g) for g in range(1, n // 2 + 1) if n % g == 0)
-        raise ValueError(f"groups must divide the {n} features, got {groups}: take one of {divisors}")
+        received = f"{groups} (the default)" if groups == DEFAULT_GROUPS else groups
+        raise ValueError(f"groups must divide the {n} features, got {received}: choose from {possible}")
     if groups == n:
         raise ValueError(
             f"{groups} groups of {n} features hold one each: minus its own mean a feature is 0 in every cell; "

@@ -1,4 +1,4 @@
-"""Layer normalisation: over the features, a cell at a time."""
+"""Layer normalisation: moments over the features of each cell."""
 
 import keras
 from keras import ops
@@ -13,7 +13,7 @@ class LayerNormalization(Normalization):
     .. math::
         \bar x_i = \frac1G \sum_{j=1}^{G} x_{ij}, \qquad v_i = \frac1G \sum_{j=1}^{G} (x_{ij} - \bar x_i)^2
 
-    No cell sees another: training and inference are the same. A factor common to all features of a
+    Cells do not depend on each other: training and inference are the same. A factor common to all features of a
     cell, such as its library size, drops out up to :math:`\epsilon`. Equal to `keras.layers.LayerNormalization`.
 
     Args:
@@ -34,5 +34,5 @@ class LayerNormalization(Normalization):
     """
 
     def call(self, x):
-        x = ops.cast(x, "float32")
+        x = self._widen(x)
         return self._standardise(x, ops.mean(x, axis=-1, keepdims=True), ops.var(x, axis=-1, keepdims=True))

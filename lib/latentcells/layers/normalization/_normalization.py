@@ -7,13 +7,13 @@ from latentcells import _checks
 
 
 class Normalization(keras.layers.Layer):
-    r"""Standardise, then scale by :math:`\gamma_j` and shift by :math:`\beta_j`, both learned.
+    r"""Standardise, then apply a learned scale :math:`\gamma_j` and offset :math:`\beta_j`.
 
     .. math::
         \gamma_j \frac{x_{ij} - \bar x}{\sqrt{v + \epsilon}} + \beta_j
 
-    The subclasses differ in what the mean :math:`\bar x` and the variance :math:`v` are taken over.
-    Of m values the variance is the mean square, with 1/m, as in Keras.
+    The subclasses differ in the axis of the mean :math:`\bar x` and the variance :math:`v`. The variance of m
+    values divides by m, as in Keras.
 
     Args:
         epsilon: added to the variance, in its unit; Keras's default is 0.001.
@@ -22,7 +22,7 @@ class Normalization(keras.layers.Layer):
         x: (cells, features).
 
     Returns:
-        (cells, features), in the type of x; the moments are taken in float32.
+        (cells, features), in the layer's compute dtype; the moments are computed in float32, or wider where that is.
 
     Raises:
         ValueError: for another rank.
@@ -41,13 +41,22 @@ class Normalization(keras.layers.Layer):
         self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta")
 
     def _parameter_shape(self, input_shape):
-        """A scale, a shift and whatever else is kept: one a feature."""
+        """The shape of the scale, the offset and the moving averages: one value a feature."""
         return input_shape[-1:]
 
+    @property
+    def _moment_dtype(self):
+        """Float32 where the layer computes in half precision, which is too short for moments."""
+        return keras.backend.result_type(self.compute_dtype, "float32")
+
+    def _widen(self, tensor):
+        """The tensor in the precision of the moments."""
+        return ops.cast(tensor, self._moment_dtype)
+
     def _standardise(self, x, mean, variance):
-        """Of float32 x; the result has the layer's own type."""
-        scale = ops.cast(self.gamma, "float32") * ops.rsqrt(variance + self.epsilon)
-        return ops.cast((x - mean) * scale + ops.cast(self.beta, "float32"), self.compute_dtype)
+        """The layer's output; the arguments have the precision of the moments."""
+        scale = self._widen(self.gamma) * ops.rsqrt(variance + self.epsilon)
+        return ops.cast((x - mean) * scale + self._widen(self.beta), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         return input_shape

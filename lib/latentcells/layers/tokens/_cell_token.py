@@ -1,4 +1,4 @@
-"""A token that stands for the cell."""
+"""A learned token that represents the whole cell."""
 
 import keras
 from keras import ops
@@ -8,12 +8,12 @@ from latentcells import _checks
 
 @keras.saving.register_keras_serializable(package="latentcells")
 class CellToken(keras.layers.Layer):
-    """Put one learned token before the tokens of every cell (Devlin et al. 2019, arXiv:1810.04805).
+    """Prepend one learned token to the tokens of every cell (Devlin et al. 2019, arXiv:1810.04805).
 
-    It has no gene: what it holds after the blocks, it has read from the others.
+    It belongs to no gene: after the blocks it holds what it has read from the other tokens.
 
     Args:
-        seed: whole number; of the token.
+        seed: whole number; of the token's initial value.
 
     Call arguments:
         t: (cells, tokens, dim).
@@ -39,9 +39,9 @@ class CellToken(keras.layers.Layer):
         self.token = self.add_weight(shape=(1, 1, t_shape[-1]), initializer=start, name="token")
 
     def call(self, t, padding_mask):
-        first = ops.zeros_like(t[:, :1]) + ops.cast(self.token, t.dtype)
-        there = ops.ones_like(padding_mask[:, :1])
-        return ops.concatenate([first, t], axis=1), ops.concatenate([there, padding_mask], axis=1)
+        token = ops.zeros_like(t[:, :1]) + ops.cast(self.token, t.dtype)
+        token_mask = ops.ones_like(padding_mask[:, :1])
+        return ops.concatenate([token, t], axis=1), ops.concatenate([token_mask, padding_mask], axis=1)
 
     def compute_output_spec(self, t, padding_mask):
         cells, tokens, dim = t.shape

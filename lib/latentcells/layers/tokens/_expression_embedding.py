@@ -1,4 +1,4 @@
-"""A vector for an expression value: how strongly a gene is expressed, as a Transformer reads it."""
+"""The embedding of expression values: how strongly a gene is expressed, as input of a Transformer."""
 
 import keras
 import numpy as np
@@ -15,15 +15,15 @@ class ExpressionEmbedding(keras.layers.Layer):
 
     The kinds differ in the weights :math:`\phi`. ``"linear"``: (1, v), a line in the embedding. ``"binned"``:
     1 for the nearest of the ``n_bins`` knots, else 0: any curve, in steps (Cui et al. 2024,
-    doi:10.1038/s41592-024-02201-0). ``"piecewise"``: the two knots beside v share the weight 1 by their
-    nearness: any curve, and no steps (Gorishniy et al. 2022, arXiv:2203.05556). The knots lie evenly between 0
-    and ``high``; values beyond are read as the nearest end.
+    doi:10.1038/s41592-024-02201-0). ``"piecewise"``: linear interpolation between the two knots beside v: any
+    curve, without steps (Gorishniy et al. 2022, arXiv:2203.05556). The knots are evenly spaced from 0 to
+    ``high``; values beyond are clipped.
 
     Args:
-        dim: entries of the vector.
+        dim: size of the vector.
         kind: one of the three.
-        n_bins: knots; not for ``"linear"``.
-        high: the last knot, in the values' unit.
+        n_bins: number of knots; unused by ``"linear"``.
+        high: the last knot, in the unit of the values.
         seed: whole number; of the weights.
 
     Call arguments:

@@ -1,4 +1,4 @@
-"""Tokens that are sets of genes: each reads its own genes and no others."""
+"""Tokens that stand for sets of genes: each depends on the genes of its set and no others."""
 
 import keras
 import numpy as np
@@ -16,12 +16,12 @@ class GeneSetTokens(keras.layers.Layer):
 
     with vectors :math:`w_{sj}` and :math:`b_s` of ``dim`` entries. It is a dense layer whose weights between a
     set and the genes outside it are zero; only the others are stored and multiplied
-    (Chen et al. 2023, doi:10.1038/s41467-023-35923-4). They start small, with a standard deviation of 0.02: a gene
-    that training finds no use for then hardly moves the token.
+    (Chen et al. 2023, doi:10.1038/s41467-023-35923-4). Their initial standard deviation is small, 0.02, so that a
+    gene without use in training hardly changes the token.
 
     Args:
-        members: for each set the numbers of its genes, at least one.
-        dim: entries of a token.
+        members: for each set the indices of its genes, at least one.
+        dim: size of a token.
         seed: whole number; of the weights.
 
     Call arguments:
@@ -31,7 +31,7 @@ class GeneSetTokens(keras.layers.Layer):
         (cells, sets, dim).
 
     Raises:
-        ValueError: for no set, an empty set, a number of a gene that the data do not have.
+        ValueError: for no set, an empty set, an index of a gene that the data do not have.
 
     Example:
         >>> import numpy as np
@@ -58,12 +58,12 @@ class GeneSetTokens(keras.layers.Layer):
         if last >= input_shape[-1]:
             raise ValueError(f"members has gene {last}, the data have {input_shape[-1]}: number them from 0")
         sizes = np.array([len(genes) for genes in self.members])
-        there = np.arange(sizes.max()) < sizes[:, None]
-        self._index = np.zeros(there.shape, "int32")
-        self._index[there] = np.concatenate(self.members)
-        self._there = there.astype("float32")  # shorter sets are filled up with gene 0 times 0
+        is_member = np.arange(sizes.max()) < sizes[:, None]
+        self._index = np.zeros(is_member.shape, "int32")
+        self._index[is_member] = np.concatenate(self.members)
+        self._is_member = is_member.astype("float32")  # shorter sets are padded with gene 0 times 0
         self.kernel = self.add_weight(
-            shape=(*there.shape, self.dim),
+            shape=(*is_member.shape, self.dim),
             initializer=keras.initializers.RandomNormal(stddev=0.02, seed=self.seed),
             name="kernel",
         )
@@ -71,7 +71,7 @@ class GeneSetTokens(keras.layers.Layer):
 
     def call(self, x):
         x = ops.cast(x, self.compute_dtype)
-        values = ops.take(x, self._index, axis=1) * ops.cast(self._there, self.compute_dtype)
+        values = ops.take(x, self._index, axis=1) * ops.cast(self._is_member, self.compute_dtype)
         return ops.einsum("bsm,smd->bsd", values, self.kernel) + self.bias
 
     def compute_output_shape(self, input_shape):

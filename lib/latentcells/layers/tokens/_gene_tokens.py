@@ -1,6 +1,7 @@
-"""Which of a cell's genes become its tokens."""
+"""The choice of the genes of a cell that become its tokens."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from latentcells import _checks
@@ -10,7 +11,7 @@ HOW = ("all", "expressed", "rank")
 
 @keras.saving.register_keras_serializable(package="latentcells")
 class GeneTokens(keras.layers.Layer):
-    r"""Turn the genes of a cell into a set of tokens: the number of a gene, and a value.
+    r"""Turn the genes of a cell into a set of tokens, each the index of a gene and a value.
 
     ================= ============================================== ======================================
     ``how``           the tokens of cell i                           value
@@ -22,11 +23,11 @@ class GeneTokens(keras.layers.Layer):
                       :math:`x_{ij} / \bar x_j`
     ================= ============================================== ======================================
 
-    :math:`\bar x_j` is the gene's mean over the training cells, which `adapt` takes: a gene that every cell
-    expresses strongly then tells a cell from others no more than its own excess does (Theodoris et al. 2023,
-    doi:10.1038/s41586-023-06139-9, who divide by the median). :math:`r_{ij}` is the place in this order, from 0,
-    and T is ``n_tokens``. Of the last two, a gene without a molecule is no token: where a cell has fewer genes
-    than T, the rest of its places are masked.
+    :math:`\bar x_j` is the gene's mean over the training cells, computed by `adapt`: a gene that is strongly
+    expressed in every cell then ranks high only where it exceeds its own mean (Theodoris et al. 2023,
+    doi:10.1038/s41586-023-06139-9, who divide by the median). :math:`r_{ij}` is the rank in this order, from 0,
+    and T is ``n_tokens``. With ``"expressed"`` and ``"rank"`` a gene with value 0 is no token: where a cell
+    expresses fewer than T genes, the remaining places are masked.
 
     Args:
         how: one of the three.
@@ -36,11 +37,11 @@ class GeneTokens(keras.layers.Layer):
         x: (cells, genes), log1p.
 
     Returns:
-        ``gene`` (cells, T), whole numbers; ``value`` (cells, T); ``mask`` (cells, T), true for a token.
+        ``gene`` (cells, T), indices; ``value`` (cells, T) float32; ``mask`` (cells, T), true for a token.
 
     Raises:
         ValueError: for an unknown ``how``, more tokens than genes, ``n_tokens`` with ``"all"``; in `adapt`
-            for another number of genes.
+            for no cells, or another number of genes.
 
     Example:
         >>> import numpy as np
@@ -67,15 +68,23 @@ class GeneTokens(keras.layers.Layer):
         self.mean = self.add_weight(shape=(n_genes,), initializer="ones", trainable=False, name="mean")
 
     def adapt(self, x):
-        """Take over the mean of each gene of the training cells, (cells, genes), log1p.
+        """Compute the mean of each gene over the training cells.
 
         A gene that no training cell expresses never becomes a token.
+
+        Args:
+            x: (cells, genes), log1p, or an iterable of such blocks of cells, which need not be in memory together.
         """
-        if not self.built:
-            self.build(x.shape)
-        _checks.same_genes(x.shape[1], self.mean.shape[0], "x")
-        mean = ops.mean(ops.convert_to_tensor(x, dtype="float32"), axis=0)
-        self.mean.assign(ops.where(mean > 0, mean, float("inf")))
+        n_cells, total = 0, 0.0
+        for block in [x] if hasattr(x, "shape") else x:
+            block = ops.convert_to_numpy(block).astype("float64")
+            if not self.built:
+                self.build(block.shape)
+            _checks.same_genes(block.shape[1], self.mean.shape[0], "x")
+            n_cells, total = n_cells + len(block), total + block.sum(axis=0)
+        if not n_cells:
+            raise ValueError("x has no cells: pass the log1p values of the training cells")
+        self.mean.assign(np.where(total > 0, total / n_cells, np.inf))
 
     def call(self, x):
         x = ops.cast(x, "float32")
@@ -83,8 +92,8 @@ class GeneTokens(keras.layers.Layer):
             gene = ops.broadcast_to(ops.arange(x.shape[1], dtype="int32"), ops.shape(x))
             return {"gene": gene, "value": x, "mask": ops.ones_like(x, dtype="bool")}
         score, gene = ops.top_k(x / self.mean if self.how == "rank" else x, self.n_tokens)
-        place = ops.arange(self.n_tokens, dtype="float32") / self.n_tokens
-        value = ops.zeros_like(score) + 1.0 - place if self.how == "rank" else score
+        rank = ops.arange(self.n_tokens, dtype="float32") / self.n_tokens
+        value = ops.zeros_like(score) + 1.0 - rank if self.how == "rank" else score
         return {"gene": ops.cast(gene, "int32"), "value": value, "mask": score > 0}
 
     def compute_output_spec(self, x):

@@ -1,4 +1,4 @@
-"""One vector for a cell, from the vectors of its tokens."""
+"""Pooling of the tokens of a cell to one vector."""
 
 import keras
 from keras import ops
@@ -13,7 +13,7 @@ KINDS = ("mean", "cls", "attention")
 class TokenPooling(keras.layers.Layer):
     r"""Average the tokens of a cell: :math:`z_i = \sum_s a_{is} t_{is}`, with weights that sum to 1.
 
-    ``"mean"``: the same weight for each token. ``"cls"``: all for the first one, which stands for the cell (Devlin
+    ``"mean"``: equal weights. ``"cls"``: the first token alone, which represents the cell (Devlin
     et al. 2019, arXiv:1810.04805). ``"attention"``: :math:`\mathrm{softmax}_s(t_{is} \cdot u)` with a learned u
     (Ilse et al. 2018, arXiv:1802.04712, without their gate). Masked tokens have no weight.
 
