@@ -101,7 +101,10 @@ def logistic_regression(values, task, seed):
 def network(task, seed, labels=True, **changes):
     """A gene Transformer for the task, not yet trained."""
     keywords = {**NETWORK, "sets": task.modules, "target_sum": task.scale, "seed": seed, **changes}
-    return lc.models.GeneTransformer(task.counts.shape[1], task.names if labels else None, **keywords)
+    n_genes = task.counts.shape[1]
+    if labels:
+        return lc.models.CellAnnotator(n_genes, task.names, **keywords)
+    return lc.models.MaskedGeneTransformer(n_genes, **keywords)
 
 
 def trained(model, x, y=None, steps=STEPS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE):
@@ -115,8 +118,8 @@ def trained(model, x, y=None, steps=STEPS, batch_size=BATCH_SIZE, learning_rate=
     )
     model.compile(keras.optimizers.Adam(rate))
     epochs = max(1, round(steps / np.ceil(len(x) / batch_size)))
-    weight = None if y is None else "balanced"
-    model.fit(x, y, batch_size=batch_size, epochs=epochs, class_weight=weight, verbose=0)
+    labels = {} if y is None else {"y": y, "class_weight": "balanced"}
+    model.fit(x, batch_size=batch_size, epochs=epochs, verbose=0, **labels)
     return model
 
 

@@ -240,7 +240,7 @@ def cost(device, kind, n, batch_size, ask):
 
 def timed(counts, label, keywords, n, batch_size, device):
     """Cells per second of each epoch but the first, which compiles, and how it compares with a matrix product."""
-    model = lc.models.GeneTransformer(
+    model = lc.models.CellAnnotator(
         counts.shape[1], dim=DIM, depth=1, n_heads=HEADS, rate=0.0, **FREE, **keywords
     )
     model.compile(keras.optimizers.Adam())
