@@ -103,7 +103,10 @@ def logistic_regression(values, task, seed):
 def network(task, seed, labels=True, **changes):
     """A gene Transformer for the task, not yet trained."""
     keywords = {**NETWORK, "sets": task.modules, "target_sum": task.scale, "seed": seed, **changes}
-    return lc.models.GeneTransformer(task.counts.shape[1], task.names if labels else None, **keywords)
+    n_genes = task.counts.shape[1]
+    if labels:
+        return lc.models.CellAnnotator(n_genes, task.names, **keywords)
+    return lc.models.MaskedGeneTransformer(n_genes, **keywords)
 
 
 def fit(model, x, y=None, steps=STEPS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE):

@@ -242,7 +242,7 @@ def cost(device, kind, n, batch_size, ask):
 
 def time_training(counts, label, keywords, n, batch_size, device):
     """Cells per second of each epoch after the first, which compiles, and its share of a matrix product's rate."""
-    model = lc.models.GeneTransformer(
+    model = lc.models.CellAnnotator(
         counts.shape[1], dim=DIM, depth=1, n_heads=HEADS, rate=0.0, **FREE, **keywords
     )
     model.compile(keras.optimizers.Adam())

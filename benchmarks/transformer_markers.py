@@ -36,7 +36,7 @@ def held_out(seed):
 
 
 def compile_from_log1p(model):
-    """`GeneTransformer.from_log1p` as a graph, since it is called thousands of times."""
+    """`CellAnnotator.from_log1p` as a graph, since it is called thousands of times."""
     return tf.function(model.from_log1p(), input_signature=[tf.TensorSpec((None, model.n_genes))])
 
 

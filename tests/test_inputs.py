@@ -92,6 +92,11 @@ class Entry:
     slow: bool = False  # a result takes seconds: numba or JAX compile for it
 
 
+TRANSFORMERS = "MaskedGeneTransformer", "CellAnnotator"
+TRANSFORMER = {"n_tokens": 3, "dim": 4, "n_heads": 2, "depth": 1}
+MODELS = "VAE", "BatchVAE", "NeighbourVAE", "ContrastiveEncoder", "MaskedAutoencoder", *TRANSFORMERS
+
+
 @cache
 def model(name):
     """A small model that was never trained."""
@@ -100,9 +105,10 @@ def model(name):
         "BatchVAE": {"batches": ["plate 1", "plate 2"]},
         "NeighbourVAE": {"batches": ["plate 1", "plate 2"], "n_neighbors": 2},
         "ContrastiveEncoder": {"projection": 4},
-        "GeneTransformer": {"labels": ["B", "T"], "n_tokens": 3, "dim": 4, "n_heads": 2, "depth": 1},
+        "MaskedGeneTransformer": TRANSFORMER,
+        "CellAnnotator": {"labels": ["B", "T"], **TRANSFORMER},
     }
-    if name == "GeneTransformer":
+    if name in TRANSFORMERS:
         common = {"n_genes": GENES, "seed": 0}
     return getattr(lc.models, name)(**common, **own.get(name, {}))
 
@@ -124,7 +130,7 @@ def fitted(name, x):
     """The loss and z after a step of training."""
     net = model.__wrapped__(name)
     net.compile(optimizer="sgd", run_eagerly=True, steps_per_execution=1)
-    label = [LABEL[: n_of(x)]] if name == "GeneTransformer" else []
+    label = [LABEL[: n_of(x)]] if name == "CellAnnotator" else []
     history = net.fit(cells_of(name, x), *label, epochs=1, verbose=0)
     return history.history["loss"], net.encode(cells_of(name, COUNTS))
 
@@ -288,7 +294,8 @@ ENTRIES = {
             "NeighbourVAE": ("encode", "elbo", "reconstruct"),
             "ContrastiveEncoder": ("encode",),
             "MaskedAutoencoder": ("encode", "predict_hidden"),
-            "GeneTransformer": ("encode", "predict_labels", "attention", "attention_maps"),
+            "MaskedGeneTransformer": ("encode", "attention", "attention_maps"),
+            "CellAnnotator": ("encode", "predict_labels", "attention", "attention_maps"),
         }.items()
         for method in methods
     },
@@ -301,7 +308,7 @@ ENTRIES = {
             lambda x, name=name: fitted(name, x), "counts", ("one cell",),
             forms=tuple(form for form in FORMS if form not in SPARSE) if name == "VAE" else FEW,
         )
-        for name in ("VAE", "BatchVAE", "NeighbourVAE", "ContrastiveEncoder", "MaskedAutoencoder", "GeneTransformer")
+        for name in MODELS
     },
 }  # fmt: skip
 
@@ -317,7 +324,7 @@ ELSEWHERE = {
     "results.read": "tests/test_results.py", "results.values": "tests/test_results.py",
     "results.table": "tests/test_results.py",
     "models.load": "tests/test_strangers.py",
-    "models.GeneTransformer.start_from": "tests/models/test_gene_transformer.py",
+    **{f"models.{name}.start_from": "tests/models/test_gene_transformer.py" for name in TRANSFORMERS},
     "evaluate.calibration": "tests/evaluate/test_calibration.py",
     "evaluate.draw_labels": "tests/evaluate/test_few_labels.py",
     "markers.canonical": "tests/markers/test_canonical.py",
@@ -577,7 +584,7 @@ WAYS = {  # how to reach an argument: all others are good
         f"models.{name}": lambda name=name, **k: PUBLIC[f"models.{name}"](
             **{"n_genes": GENES, **({"batches": ["a", "b"]} if "VAE" in name and name != "VAE" else {}), **k}
         )
-        for name in ("VAE", "BatchVAE", "NeighbourVAE", "ContrastiveEncoder", "MaskedAutoencoder", "GeneTransformer")
+        for name in MODELS
     },
     **{f"layers.{name}": getattr(lc.layers, name) for name in (
         "BatchNormalization", "CellToken", "CountThinning", "GeneMasking", "GradientReversal", "LayerNormalization",
@@ -599,7 +606,8 @@ WAYS = {  # how to reach an argument: all others are good
         for name, method in (
             ("VAE", "encode"), ("VAE", "elbo"), ("VAE", "reconstruct"), ("BatchVAE", "encode"),
             ("MaskedAutoencoder", "encode"), ("MaskedAutoencoder", "predict_hidden"), ("ContrastiveEncoder", "encode"),
-            ("GeneTransformer", "encode"), ("GeneTransformer", "predict_labels"), ("GeneTransformer", "attention"),
+            ("MaskedGeneTransformer", "encode"), ("MaskedGeneTransformer", "attention"), ("CellAnnotator", "encode"),
+            ("CellAnnotator", "predict_labels"), ("CellAnnotator", "attention"),
         )
     },
     "models.VAE.decode": lambda **k: model("VAE").decode(Z, **k),

@@ -32,7 +32,9 @@ def small_models(n_genes, hidden):
         "ContrastiveEncoder": lc.models.ContrastiveEncoder(**common, projection=8),
         "BatchVAE": lc.models.BatchVAE(batches=BATCHES, **common),
         "NeighbourVAE": lc.models.NeighbourVAE(batches=BATCHES, n_neighbors=3, **common),
-        "GeneTransformer": lc.models.GeneTransformer(n_genes, n_tokens=6, dim=8, n_heads=2, depth=1, seed=3),
+        "MaskedGeneTransformer": lc.models.MaskedGeneTransformer(
+            n_genes, n_tokens=6, dim=8, n_heads=2, depth=1, seed=3
+        ),
     }
 
 

@@ -25,6 +25,7 @@ def plates(counts):
 
 
 TYPES = ["B", "NK", "T"]
+TRANSFORMER = {"n_genes": 30, "n_tokens": 8, "dim": 8, "n_heads": 2, "depth": 1}  # a small one, for ``typed``
 SETS = [[0, 1, 2, 3], [4, 5], list(range(6, 20)), [20, 3, 25], list(range(24, 30))]  # of genes of ``typed``
 
 

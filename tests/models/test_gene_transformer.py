@@ -1,182 +1,116 @@
-"""What a `GeneTransformer` learns, keeps and hands on; its trunk, its attention and its refusals have their files."""
+"""What the gene Transformers share: the trunk from counts to z, its arguments, and files of earlier versions."""
+
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from scipy import stats
-from sklearn.utils.class_weight import compute_sample_weight
+from scipy import sparse
 
-from latentcells._batching import in_batches
-from latentcells.models import GeneTransformer, _gene_transformer
-from latentcells.models._cell_model import batches
-from tests.helpers import run_model_test, trained
-from tests.models.conftest import TYPES, one_step
+import latentcells as lc
+from latentcells.models import CellAnnotator, GeneTransformer, MaskedAutoencoder, MaskedGeneTransformer
+from tests.helpers import refused
+from tests.models.conftest import SETS, TRANSFORMER, TYPES, one_step
 
-CONFIG = {"n_genes": 30, "n_tokens": 8, "dim": 8, "n_heads": 2, "depth": 1}
-
-
-def transformer(labels=None, **keywords):
-    return GeneTransformer(**{**CONFIG, "labels": labels, **keywords})
+FILES = Path(__file__).parent / "files"  # by the last version in which GeneTransformer was one class for both
+OF_SETS = {"tokens": "sets", "sets": SETS, "n_tokens": None}
 
 
-def same_weights(one, other):
-    return all(np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True))
+def transformer(**keywords):
+    return MaskedGeneTransformer(**{**TRANSFORMER, **keywords})
 
 
-@pytest.fixture(scope="module")
-def annotator(typed):
-    return trained(transformer(TYPES), typed["x"], y=typed["y"], epochs=12)
+def annotator(**keywords):
+    return CellAnnotator(**{**TRANSFORMER, "labels": TYPES, **keywords})
+
+
+# -- from counts to z -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("pooling", ["mean", "cls", "attention"])
+@pytest.mark.parametrize("tokens", ["all", "expressed", "rank", "sets"])
+def test_every_weight_learns(tokens, pooling, typed, tmp_path):
+    """And comes back with the file, for each kind of token and of pooling."""
+    config = {"tokens": tokens, "pooling": pooling, "sets": SETS if tokens == "sets" else None}
+    model = annotator(**config, n_tokens=None if tokens in ("all", "sets") else 8)
+    before = [w.numpy() for w in model.trainable_variables]
+    x, y = typed["x"][:24], typed["y"][:24]
+    one_step(model, x, y)
+    for start, weight in zip(before, model.trainable_variables, strict=True):
+        assert not np.array_equal(start, weight.numpy()), weight.path
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.encode(x), model.encode(x))
+    share, again = (m.predict_labels(x)["probability"] for m in (model, loaded))
+    np.testing.assert_array_equal(again, share)
+
+
+@pytest.mark.parametrize("values", ["linear", "binned", "piecewise"])
+@pytest.mark.parametrize("tokens", ["all", "expressed"])
+def test_the_values_matter_and_not_the_genes_alone(tokens, values):
+    """Two cells whose tokens are the same genes in the same order."""
+    model = transformer(tokens=tokens, values=values, n_tokens=None)
+    one, two = model.encode(np.exp2([np.arange(30) % 3, 2.0 * (np.arange(30) % 3)]).astype(int))
+    assert np.abs(one - two).max() > 1e-3
+
+
+def test_z_does_not_depend_on_the_depth(typed):
+    model = transformer()
+    np.testing.assert_allclose(model.encode(3 * typed["new x"]), model.encode(typed["new x"]), atol=1e-4)
+
+
+@pytest.mark.parametrize("target_sum", [300.0, 1e4])
+def test_counts_are_scaled_to_the_target_sum(target_sum, typed):
+    """Also where the mean of each gene is taken that the ranks are relative to."""
+    x = typed["x"]
+    model = annotator(target_sum=target_sum)
+    one_step(model, x, typed["y"])
+    expected = np.log1p(target_sum * x / x.sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(model.log1p(x)), expected, rtol=1e-5)
+    mean = keras.ops.convert_to_numpy(model.trunk.get_layer("tokens").mean)
+    np.testing.assert_allclose(mean, expected.mean(axis=0), rtol=1e-5)
+
+
+def test_without_blocks_the_tokens_are_pooled_as_they_are(typed):
+    model, x = transformer(tokens="all", n_tokens=None, depth=0, values="linear"), typed["new x"][:5]
+    gene, (bias, slope) = (model.trunk.get_layer(name).get_weights()[0] for name in ("genes", "values"))
+    log1p = np.log1p(1e4 * x / x.sum(axis=1, keepdims=True))
+    token = gene + bias + log1p[..., None] * slope
+    mean = token.mean(axis=1)
+    normed = (mean - mean.mean(-1, keepdims=True)) / np.sqrt(mean.var(-1, keepdims=True) + 1e-3)
+    np.testing.assert_allclose(model.encode(x), normed, atol=1e-4)
+    for call in (model.attention, model.attention_maps):
+        refused(lambda call=call: call(x), r"^depth=0 leaves no block, and no attention: build")
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("labels", [None, TYPES])
+def test_half_precision(policy, labels, typed):
+    """Deep cells: a library size of 1e5 is beyond float16."""
+    x, before = typed["x"][:32] * 1000, keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = transformer(pooling="cls") if labels is None else annotator(pooling="cls")
+        one_step(model, x, None if labels is None else typed["y"][:32])
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert np.isfinite(model.history.history["loss"]).all()
+    assert model.encode(x).dtype == np.float32 and np.isfinite(model.encode(x)).all()
+    np.testing.assert_allclose(model.attention(x).sum(axis=1), 1.0, atol=0.4)
+
+
+# -- one model for another --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def pretrained(typed):
-    model = transformer()
-    model.compile(optimizer=keras.optimizers.Adam(0.01))
-    model.fit(typed["x"], epochs=60, batch_size=16, verbose=0)
-    return model
-
-
-@pytest.mark.parametrize("labels", [None, TYPES])
-def test_what_every_model_must_bear(labels, typed, tmp_path):
-    config = {**CONFIG, "labels": labels, "label_smoothing": 0.1, "values": "binned", "dropout": 0.2}
-    keywords = {} if labels is None else {"y": typed["y"][:64]}
-    run_model_test(GeneTransformer, config, typed["x"][:64], tmp_path, **keywords)
-
-
-# -- annotation -------------------------------------------------------------------------------------------------------
-
-
-def test_names_held_out_cells(annotator, typed):
-    right = annotator.predict_labels(typed["new x"])["label"] == typed["new y"]
-    assert right.mean() > 0.85, "chance is a third"
-
-
-def test_the_loss_is_the_cross_entropy_with_smoothed_targets(typed):
-    y = np.array([TYPES.index(name) for name in typed["y"]])
-    logits = np.random.default_rng(0).normal(size=(len(y), 3)).astype("float32")
-    log_share = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    for smoothing in (0.0, 0.2):
-        target = (1 - smoothing) * np.eye(3)[y] + smoothing / 3
-        loss = transformer(TYPES, label_smoothing=smoothing).compute_loss
-        expected = -(target * log_share).sum(axis=1)
-        np.testing.assert_allclose(loss(y=y, y_pred=logits), expected.mean(), rtol=1e-5)
-        weight = np.arange(len(y), dtype="float32")
-        got = loss(y=y, y_pred=logits, sample_weight=weight)
-        np.testing.assert_allclose(got, (weight * expected).mean(), rtol=1e-5)
-
-
-def test_balanced_weights_are_those_of_scikit_learn(typed):
-    rare = np.flatnonzero((typed["y"] != "B") | (np.arange(len(typed["y"])) % 4 == 0))[:60]
-    x, y = typed["x"][rare], typed["y"][rare]
-    weight = compute_sample_weight("balanced", y)
-    other = np.random.default_rng(0).uniform(0.5, 2.0, len(y))
-
-    def fitted(**keywords):
-        return one_step(transformer(TYPES), x, y, **keywords)
-
-    balanced = fitted(class_weight="balanced")
-    assert same_weights(balanced, fitted(sample_weight=weight.astype("float32")))
-    assert same_weights(balanced, fitted(class_weight=dict(zip(y, weight, strict=True))))
-    assert not same_weights(balanced, fitted())
-    both = fitted(class_weight="balanced", sample_weight=other)
-    assert same_weights(both, fitted(sample_weight=weight.astype("float32") * other))
-    assert not same_weights(balanced, both)
-
-
-def test_a_cell_below_the_threshold_has_no_name(annotator, typed):
-    found = annotator.predict_labels(typed["new x"], batch_size=7)
-    assert found["probability"].shape == (80, 3) and found["probability"].dtype == np.float32
-    np.testing.assert_allclose(found["probability"].sum(axis=1), 1.0, atol=1e-5)
-    best = found["probability"].max(axis=1)
-    np.testing.assert_array_equal(found["label"], np.array(TYPES)[found["probability"].argmax(axis=1)])
-    threshold = float(np.sort(best)[30])  # a cell's own: it is not less probable
-    label = annotator.predict_labels(typed["new x"], threshold, batch_size=7)["label"]
-    np.testing.assert_array_equal(label == "unassigned", best < threshold)
-    np.testing.assert_array_equal(label[best >= threshold], found["label"][best >= threshold])
-    assert 0 < (label == "unassigned").sum() <= 30
-
-
-@pytest.mark.parametrize("name", ["encode", "predict_labels", "attention"])
-def test_many_tokens_take_fewer_cells_at_a_time(annotator, typed, monkeypatch, name):
-    taken = []
-
-    def spy(function, x, batch_size):
-        taken.append(batch_size)
-        return in_batches(function, x, batch_size=batch_size)
-
-    monkeypatch.setattr(_gene_transformer, "in_batches", spy)
-    call = getattr(annotator, name)
-    usual = call(typed["new x"], batch_size=7)
-    monkeypatch.setattr(_gene_transformer, "MAPS", 3 * annotator.n_heads * 8**2 + 1)
-    fewer = call(typed["new x"], batch_size=7)
-    assert taken == [7, 3]
-    for one, other in zip(*map(keras.tree.flatten, (usual, fewer)), strict=True):
-        assert np.array_equal(one, other) if one.dtype == object else np.allclose(one, other, atol=1e-5)
-
-
-def test_logits_are_what_the_probabilities_come_from(annotator, typed):
-    logits = keras.ops.convert_to_numpy(annotator.logits(typed["new x"]))
-    share = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(annotator.predict_labels(typed["new x"])["probability"], share, atol=1e-5)
-
-
-# -- learning from hidden counts --------------------------------------------------------------------------------------
-
-
-def test_hidden_counts_are_predicted_better_than_by_the_genes_shares(pretrained, typed):
-    """On held-out cells, against each gene's share times the visible total, with the best dispersion of each gene."""
-    x = typed["new x"]
-    y_pred = {key: np.asarray(value, "float64") for key, value in pretrained(x).items()}
-    mask, theta = y_pred["mask"] == 1, y_pred["theta"]
-    library = (x * ~mask).sum(axis=1, keepdims=True) / (1 - mask.mean())
-    mean = library * typed["x"].sum(axis=0) / typed["x"].sum()
-
-    def loss(mean, theta):
-        return -np.where(mask, stats.nbinom.logpmf(x, theta, theta / (theta + mean)), 0.0).sum(axis=0)
-
-    baseline = np.min([loss(mean, theta) for theta in np.geomspace(0.1, 1e4, 40)], axis=0)
-    assert loss(y_pred["mean"], theta).sum() < 0.97 * baseline.sum()
-
-
-@pytest.mark.parametrize("tokens", ["all", "rank"])
-def test_hidden_counts_do_not_reach_their_prediction(tokens, typed):
-    """Two models of one seed hide the same values."""
-    one, two = (transformer(tokens=tokens, n_tokens=None) for _ in range(2))
-    x = typed["x"][:16]
-    found = {key: np.asarray(value) for key, value in one(x).items()}
-    again = {key: np.asarray(value) for key, value in two(np.where(found["mask"] == 1, 1000, x)).items()}
-    for key in ("mask", "mean"):
-        np.testing.assert_array_equal(found[key], again[key])
-    assert abs(found["mask"].mean() - 0.3) < 5 * np.sqrt(0.21 / 480)
-
-
-def test_the_loss_is_that_of_the_hidden_counts(pretrained, typed):
-    """By SciPy, the mean over cells of each one's mean."""
-    x = typed["x"]
-    y_pred = {key: np.asarray(value) for key, value in pretrained(x).items()}
-    mask, mean, theta = (y_pred[key].astype("float64") for key in ("mask", "mean", "theta"))
-    log_prob = stats.nbinom.logpmf(x, theta, theta / (theta + mean))
-    expected = -(log_prob * mask).sum(axis=1) / mask.sum(axis=1)
-    np.testing.assert_allclose(pretrained.compute_loss(x, y_pred=y_pred), expected.mean(), rtol=1e-5)
-    weight = np.arange(160, dtype="float32")
-    got = pretrained.compute_loss(x, y_pred=y_pred, sample_weight=weight)
-    np.testing.assert_allclose(got, (weight * expected).mean(), rtol=1e-5)
-
-
-def test_an_untrained_model_predicts_the_average_cell(typed):
-    model = transformer()
-    model.prepare(typed["x"])
-    start = np.log((typed["x"].sum(axis=0) + 1) / (typed["x"].sum(axis=0) + 1).sum())
-    np.testing.assert_allclose(model.head.dense.bias.numpy(), start, rtol=1e-5)
-    model.prepare(typed["x"][:5])  # the first cells count
-    np.testing.assert_allclose(model.head.dense.bias.numpy(), start, rtol=1e-5)
-
-
-# -- one model for another ------------------------------------------------------------------------------------------
+    return one_step(transformer(), typed["x"])
 
 
 def test_a_trunk_is_taken_over(pretrained, typed):
-    model = transformer(TYPES, dropout=0.0, rate=0.1, seed=5)
+    model = annotator(dropout=0.0, rate=0.1, seed=5)
     assert not np.allclose(model.encode(typed["x"]), pretrained.encode(typed["x"]), atol=1e-2)
     model.start_from(pretrained)
     np.testing.assert_array_equal(model.encode(typed["x"]), pretrained.encode(typed["x"]))
@@ -189,40 +123,188 @@ def test_a_trunk_is_taken_over(pretrained, typed):
         np.testing.assert_array_equal(weight, same)
 
 
-def test_means_are_those_of_the_training_cells_and_saved(annotator, typed, tmp_path):
+def test_means_are_those_of_the_training_cells_and_saved(typed, tmp_path):
+    model = one_step(annotator(), typed["x"], typed["y"])
     x = typed["x"]
     log1p = np.log1p(1e4 * x / x.sum(axis=1, keepdims=True)).mean(axis=0)
-    np.testing.assert_allclose(annotator.trunk.get_layer("tokens").mean.numpy(), log1p, rtol=1e-5)
-    annotator.save(tmp_path / "model.keras")
+    np.testing.assert_allclose(model.trunk.get_layer("tokens").mean.numpy(), log1p, rtol=1e-5)
+    model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    ours, theirs = (model.trunk.get_layer("tokens").mean.numpy() for model in (annotator, loaded))
+    ours, theirs = (m.trunk.get_layer("tokens").mean.numpy() for m in (model, loaded))
     np.testing.assert_array_equal(ours, theirs)
-    for key, value in annotator.predict_labels(typed["new x"], 0.6).items():
+    for key, value in model.predict_labels(typed["new x"], 0.6).items():
         np.testing.assert_array_equal(loaded.predict_labels(typed["new x"], 0.6)[key], value)
     loaded.fit(typed["new x"], typed["new y"], verbose=0)
     np.testing.assert_array_equal(loaded.trunk.get_layer("tokens").mean.numpy(), theirs)
 
 
-# -- other data -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("keywords", "differing"),
+    [
+        ({"dim": 4}, "dim=4 against 8"),
+        ({"n_tokens": 9}, "n_tokens=9 against 8"),
+        ({"pooling": "cls"}, "pooling='cls' against 'mean'"),
+        ({"values": "linear"}, "values='linear' against 'piecewise'"),
+        ({"tokens": "expressed", "depth": 2}, "tokens='expressed' against 'rank', depth=2 against 1"),
+        (OF_SETS, "tokens='sets' against 'rank', n_tokens=None against 8, sets=.*"),
+    ],
+)
+def test_another_trunk_is_refused(keywords, differing):
+    model = annotator()
+    before = model.get_weights()
+    message = rf"^the trunks differ \({differing}\): build both models with the same arguments$"
+    refused(lambda: model.start_from(transformer(**keywords)), message)
+    for weight, same in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, same)
 
 
-def test_held_out_cells_are_scored_by_their_names(typed):
-    """Without masks, dropout or smoothing of the training: the mean of -log of the name's probability."""
-    x, y = typed["new x"], typed["new y"]
-    model = transformer(TYPES)
-    history = trained(model, typed["x"], y=typed["y"], epochs=1, validation_data=(x, y)).history.history
-    share = model.predict_labels(x)["probability"][np.arange(80), [TYPES.index(name) for name in y]]
-    np.testing.assert_allclose(history["val_loss"], [-np.log(share).mean()], rtol=1e-4)
+def test_the_trunk_of_another_kind_of_model_is_refused():
+    other, message = (
+        MaskedAutoencoder(30, latent_dim=8),
+        r"^the trunks differ \(tokens=None against 'rank', .*\): build",
+    )
+    refused(lambda: annotator().start_from(other), message)
 
 
-def test_data_may_be_a_dataset_of_numbers(typed):
-    codes = transformer(TYPES).codes(typed["y"])
-    assert codes.tolist() == [TYPES.index(name) for name in typed["y"]]
-    data = batches((typed["x"], codes), 80)
-    new = batches((typed["new x"], codes[:80]), 80)
-    model = transformer(TYPES)
-    model.compile(steps_per_execution=1)
-    first = model.fit(data, validation_data=new, verbose=0).history
-    second = model.fit(data, validation_data=(typed["new x"], typed["new y"]), verbose=0).history
-    third = model.fit(typed["x"], typed["y"], batch_size=80, validation_data=new, verbose=0).history
-    assert all(np.isfinite(h["loss"] + h["val_loss"]).all() for h in (first, second, third))
+def test_sets_may_be_arrays_of_numpy():
+    one, two = (transformer(**{**OF_SETS, "sets": [make(s) for s in SETS]}) for make in (np.array, tuple))
+    assert one.get_config()["sets"] == SETS
+    two.start_from(one)
+
+
+# -- files of an earlier version --------------------------------------------------------------------------------------
+
+LOADS = [keras.models.load_model, lc.models.load]
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """Cells, and what the models of the files said of them."""
+    with np.load(FILES / "answers.npz") as stored:
+        return dict(stored)
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("load", LOADS)
+def test_an_earlier_file_without_labels_is_a_masked_model(load, answers):
+    model, x = load(FILES / "masked.keras"), answers["x"]
+    assert type(model) is MaskedGeneTransformer and model.compiled
+    np.testing.assert_allclose(model.encode(x), answers["masked z"], atol=1e-5)
+    np.testing.assert_allclose(model.attention(x), answers["masked attention"], atol=1e-5)
+    model.fit(x, batch_size=8, verbose=0)
+    assert not np.allclose(model.encode(x), answers["masked z"], atol=1e-4)
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("load", LOADS)
+def test_an_earlier_file_with_labels_is_an_annotator(load, answers):
+    model, x = load(FILES / "annotator.keras"), answers["x"]
+    assert type(model) is CellAnnotator and model.compiled
+    assert list(model.labels) == TYPES and model.label_smoothing == 0.1
+    np.testing.assert_allclose(model.encode(x), answers["annotator z"], atol=1e-5)
+    share = model.predict_labels(x)["probability"]
+    np.testing.assert_allclose(share, answers["annotator probability"], atol=1e-5)
+    model.fit(x, answers["y"], batch_size=8, verbose=0)
+    assert not np.allclose(model.encode(x), answers["annotator z"], atol=1e-4)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="backends draw other numbers from one seed"
+)
+@pytest.mark.parametrize("kind", ["masked", "annotator"])
+def test_the_same_arguments_train_the_same_model(kind, answers):
+    """As the earlier version did: the same weights, masks and order."""
+    config = {"n_genes": 12, "n_tokens": 4, "dim": 4, "n_heads": 2, "depth": 1, "pooling": "cls", "seed": 3}
+    y = None if kind == "masked" else answers["y"]
+    model = transformer(**config) if y is None else annotator(**config, label_smoothing=0.1)
+    model.compile(optimizer=keras.optimizers.SGD(0.05), steps_per_execution=1)
+    model.fit(answers["x"], y, batch_size=8, epochs=2, verbose=0)
+    np.testing.assert_allclose(model.encode(answers["x"]), answers[f"{kind} z"], atol=1e-5)
+
+
+def test_a_new_file_names_the_new_class():
+    for model in (transformer(), annotator()):
+        config = keras.saving.serialize_keras_object(model)
+        assert config["registered_name"] == f"latentcells>{type(model).__name__}"
+        assert ("labels" in config["config"]) == (type(model) is CellAnnotator)
+
+
+# -- refusals ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_base_is_no_model():
+    message = "^GeneTransformer has no loss: build a MaskedGeneTransformer or a CellAnnotator$"
+    for arguments in ((30,), (30, TYPES)):
+        refused(lambda arguments=arguments: GeneTransformer(*arguments), message, TypeError)
+    refused(lambda: GeneTransformer(30, labels=TYPES), message, TypeError)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"n_heads": 3}, r"^n_heads=3 does not divide dim=8: choose from \[1, 2, 4, 8\]$"),
+        ({"n_genes": 0}, "^n_genes must be at least 1, got 0"),
+        ({"dim": 0}, "^dim must be at least 1, got 0"),
+        ({"depth": -1}, "^depth must be at least 0, got -1"),
+        ({"target_sum": 0}, "^target_sum must be positive, got 0"),
+        ({"drop_path": 1.0}, "^drop_path must be at least 0 and less than 1, got 1.0"),
+        ({"seed": -1}, "^seed must be at least 0, got -1"),
+        ({"tokens": "genes"}, "^tokens='genes' is unknown: choose from 'all', 'expressed', 'rank', 'sets'"),
+        ({"values": "cubic"}, "^values='cubic' is unknown: choose from 'linear', 'binned', 'piecewise'"),
+        ({"pooling": "max"}, "^pooling='max' is unknown: choose from 'mean', 'cls', 'attention'"),
+        ({"n_tokens": 31}, "^n_tokens=31 is more than the 30 genes: lower it"),
+        ({"tokens": "all"}, "^how='all' with n_tokens=8: 'all' takes every gene"),
+        ({**OF_SETS, "n_tokens": 8}, "^tokens='sets' with n_tokens=8: every set is a token, leave it out"),
+        ({"sets": SETS}, "^tokens='rank' with sets=.*: tokens='sets' needs sets, the others none"),
+        ({"tokens": "sets"}, "^tokens='sets' with sets=None: tokens='sets' needs sets"),
+        ({**OF_SETS, "sets": []}, "^members must be sets with a gene each, got 0 sets"),
+        ({**OF_SETS, "sets": [[1], []]}, "got 2 sets, 1 of them empty: drop the empty ones"),
+        ({**OF_SETS, "sets": [[1], [30]]}, "^members has gene 30, the data have 30: number them from 0"),
+        ({"dropout": 1.0}, "^dropout must be at least 0 and less than 1, got 1.0"),
+    ],
+)
+def test_a_setting_is_refused(keywords, message):
+    for build in (transformer, annotator):
+        refused(lambda build=build: build(**keywords), message)
+
+
+@pytest.mark.parametrize("name", ["encode", "predict_labels", "attention", "attention_maps", "fit"])
+def test_data_that_are_no_counts_are_refused(name, typed):
+    model, x = annotator(), typed["x"]
+    model.compile()
+    more = (typed["y"],) if name == "fit" else ()
+    for cells, message in (
+        (np.log1p(x), "^x must hold counts .*: looks like log1p data"),
+        (-x, "^x must hold counts .*: looks like z-scores"),
+        (x * np.nan, "^x must be finite, got nan"),
+        (x[:, 1:], "^x has 29 genes, expected 30: select the genes"),
+        (x * (np.arange(160) != 3)[:, None], r"^x has 1 cells with a total of 0 \(the first has index 3\)"),
+    ):
+        refused(lambda cells=cells: getattr(model, name)(cells, *more), message)
+    if name in ("encode", "attention", "fit"):
+        refused(lambda: getattr(model, name)(x, *more, batch_size=0), "^batch_size must be at least 1, got 0")
+
+
+def test_a_cell_needs_a_gene_that_the_training_cells_had(typed):
+    """The rank of a gene that they lack is unknown, as of one that another study brings; others may be missing."""
+    x, only = typed["x"].copy(), np.zeros((3, 30), "float32")
+    x[:, :2], only[[0, 1, 2], [5, 0, 1]] = 0, 9
+    model = one_step(annotator(), x, typed["y"])
+    message = r"^2 cells have no gene that can be a token \(the first has index 1\): drop them$"
+    for call in (model.encode, model.predict_labels, model.attention):
+        refused(lambda call=call: call(only), message)
+    assert np.isfinite(model.encode(only[:1])).all()
+    for tokens in ({"tokens": "expressed"}, {"tokens": "all", "n_tokens": None}, OF_SETS):
+        assert np.isfinite(annotator(**tokens).encode(only)).all()
+
+
+def test_sparse_cells_are_checked_as_they_lie(typed):
+    """The hook of the base takes CSR; it makes nothing dense."""
+    model = one_step(annotator(), typed["x"] * (np.arange(30) > 1), typed["y"])
+    cells = sparse.csr_matrix(typed["x"])
+    assert model._check_cells(cells) is cells
+    only = sparse.csr_matrix(np.eye(3, 30, 1, dtype="float32"))
+    refused(
+        lambda: model._check_cells(only),
+        r"^1 cells have no gene that can be a token \(the first has index 0\)",
+    )

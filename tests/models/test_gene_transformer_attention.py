@@ -1,4 +1,4 @@
-"""Where a `GeneTransformer` looks: the sums of its attention maps, and the memory that they take."""
+"""The attention of a `GeneTransformer`: the sums of its maps, and the memory that they take."""
 
 import tracemalloc
 from types import SimpleNamespace
@@ -7,7 +7,7 @@ import numpy as np
 import psutil
 import pytest
 
-from latentcells.models import GeneTransformer
+from latentcells.models import MaskedGeneTransformer
 from tests.helpers import refused
 from tests.models.conftest import SETS
 
@@ -18,7 +18,7 @@ def transformer(tokens, pooling="mean", **keywords):
     """Untrained, but for weights so large that attention is far from even."""
     n_tokens = {"expressed": 8, "rank": 8}.get(tokens)
     sets = SETS if tokens == "sets" else None
-    model = GeneTransformer(
+    model = MaskedGeneTransformer(
         **{**CONFIG, "sets": sets, "n_tokens": n_tokens, **keywords}, tokens=tokens, pooling=pooling
     )
     rng = np.random.default_rng(0)
