@@ -84,21 +84,23 @@ def counted_cells(x, name="X") -> None:
         ValueError: as the two.
     """
     x = _matrix(x)
-    if sparse.issparse(x) or x.ndim != 2 or not all(map(_are_small_counts, _row_blocks(x))):
+    if sparse.issparse(x) or x.dtype != np.float32 or x.ndim != 2 or not _are_counted(x):
         counts(x, name)
         not_empty(x, name, genes=False)
 
 
-def _row_blocks(x, size=32):
-    """Blocks of rows that a processor's cache holds."""
-    return (x[start : start + size] for start in range(0, len(x), size))
-
-
-def _are_small_counts(cells) -> bool:
-    """Whether the values are whole, 0 to 65,535, and no cell is empty: the common case, for certain and quickly."""
-    with np.errstate(invalid="ignore"):  # NaN becomes some number, which NaN does not equal
-        small = cells.astype(np.uint16)
-    return bool((small == cells).all() and small.any(axis=1).all())
+def _are_counted(x, rows=32) -> bool:
+    """Whether all values are counts and no cell is empty, a block at a time that a processor's cache holds."""
+    whole, equal = np.empty((rows, x.shape[1]), x.dtype), np.empty((rows, x.shape[1]), bool)
+    one_each = np.ones(x.shape[1], x.dtype)
+    for start in range(0, len(x), rows):
+        block = x[start : start + rows]
+        n = len(block)
+        np.equal(np.rint(block, out=whole[:n]), block, out=equal[:n])
+        total = block @ one_each
+        if not (equal[:n].all() and block.min() >= 0 and np.isfinite(total).all() and total.all()):
+            return False
+    return True
 
 
 def log1p(x, name="X") -> None:
