@@ -14,15 +14,13 @@ ENV := .venv/.installed
 BENCH := .venv-bench/.installed
 COLAB_ENV := .venv-colab/.installed
 BOOK := _build/.built
-BOOK_SOURCES := $(shell find book chapters _config.yml _toc.yml -type f -not -path '*/.*' -not -name '*.pyc')
+BOOK_SOURCES := $(shell find book chapters lib/latentcells _config.yml _toc.yml -type f -not -path '*/.*' -not -name '*.pyc')
 CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
 EXERCISES := $(sort $(wildcard book/exercises/*.ipynb))
 # a process for each core, and a thread for each process: more of them wait for each other; the tests of a
 # file, and the cells of a notebook, stay together
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
     $(PY) -m pytest -n auto --dist loadfile
-ON_JAX := tests/layers tests/markers tests/models tests/likelihoods tests/test_objectives.py $(addprefix lib/latentcells/, \
-    layers markers models likelihoods objectives.py)
 # the tests train many small models: XLA compiles each program once, and does not polish it
 JAX := KERAS_BACKEND=jax XLA_FLAGS=--xla_backend_optimization_level=0 JAX_COMPILATION_CACHE_DIR=$(abspath .pytest_cache/jax) \
     JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
@@ -33,8 +31,8 @@ ifneq ($(wildcard ../shared/data/.),)
 export LATENTCELLS_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help book serve colab colab-check classroom grade test test-all test-offline newest reliability notebooks results \
-    explorer bench lock licences lint format clean
+.PHONY: help book serve lab colab colab-check classroom grade test test-all test-jax test-slow test-offline newest \
+    reliability notebooks results explorer bench lock licences lint format clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets (default)
@@ -46,6 +44,9 @@ book: $(BOOK)  ## build the book from the stored outputs; warnings are errors
 serve: book  ## serve the built book on this computer only
 	$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
+lab: $(ENV)  ## open the chapters in JupyterLab
+	.venv/bin/jupyter lab --notebook-dir=chapters
+
 colab: book  ## build the Colab edition: plain notebooks, the library's wheel, an index
 	$(PY) -m tools.colab
 
@@ -54,10 +55,14 @@ colab-check: colab $(COLAB_ENV)  ## run its notebooks with the versions that Col
 
 test: book  ## test the library, the notebooks (nbval) and the built book
 	$(PYTEST) --cov
-	$(JAX) $(PYTEST) $(ON_JAX)
 	$(NBVAL)
 
-test-all: test  ## make test, and then the tests that are marked slow
+test-all: test test-jax test-slow test-offline colab-check  ## make test, and then everything that it leaves out
+
+test-jax: $(ENV)  ## run on JAX the tests of what a backend can change
+	$(JAX) $(PYTEST) -m "backend and not slow" tests
+
+test-slow: $(ENV)  ## run the tests that take minutes
 	$(PYTEST) -m slow tests
 
 test-offline: $(ENV)  ## run every notebook with no data at hand and downloads refused
@@ -94,7 +99,7 @@ bench: $(BENCH)  ## run other tools beside ours, in .venv-bench (needs torch, gi
 
 lock:  ## resolve requirements.lock again for Python 3.11-3.13 (needs uv)
 	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-annotate --no-header --extra book --extra test --extra classroom --output-file requirements.lock pyproject.toml
+	    --no-annotate --no-header --extra book --extra test --extra classroom --extra lab --output-file requirements.lock pyproject.toml
 
 licences: $(ENV)  ## rebuild the table of the lock's versions and licences
 	$(PY) -m tools.licences
@@ -104,7 +109,7 @@ lint: $(ENV)  ## check the style of the code and the notebooks; change nothing
 	$(PY) -m ruff format --check .
 	$(PY) tools/normalise.py --check $(CHAPTERS) $(EXERCISES)
 
-format: $(ENV)  ## mend what `make lint` finds, where a program can
+format: $(ENV)  ## fix what `make lint` finds, where a program can
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 	$(PY) tools/normalise.py $(CHAPTERS) $(EXERCISES)

@@ -7,7 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.book import rules
+from tests.book import book_rules as rules
 
 # No deadline: the first call of a compiled function is slow. The same examples in every run: a red test stays red.
 hypothesis.settings.register_profile("latentcells", deadline=None, derandomize=True)

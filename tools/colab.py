@@ -15,8 +15,7 @@ import nbformat
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-from book._ext import launch
-from tools import myst
+from tools import launch, myst
 from tools.wheel import build_wheel
 
 ROOT = Path(__file__).parents[1]

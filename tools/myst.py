@@ -68,12 +68,12 @@ class Book:
         try:
             return self.targets[kind][name.lower()]
         except KeyError:
-            raise ValueError(f"the book has no {kind} {name!r}; build it again, or mend the name") from None
+            raise ValueError(f"the book has no {kind} {name!r}; build it again, or fix the name") from None
 
     def number(self, figure: str) -> str:
         """What the book calls a figure, for instance "Fig. 2"."""
         if figure not in self.figures:
-            raise ValueError(f"the book has no figure {figure!r}; build it again, or mend the name")
+            raise ValueError(f"the book has no figure {figure!r}; build it again, or fix the name")
         return self.figures[figure]
 
     def link(self, text: str, address: str) -> str:

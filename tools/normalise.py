@@ -79,7 +79,7 @@ def main() -> int:
         normal = normalise(text)
         if normal != text:
             changed += 1
-            print(f"{path}: {'not normalised (mend: make format)' if args.check else 'normalised'}")
+            print(f"{path}: {'not normalised (fix: make format)' if args.check else 'normalised'}")
             if not args.check:
                 path.write_text(normal, encoding="utf8")
     return int(args.check and changed > 0)

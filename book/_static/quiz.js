@@ -1,5 +1,5 @@
 // Makes the quiz of a chapter answerable. The page holds it as plain text: a question, its choices in a list, and a folded
-// answer that says of each choice why (tests/notebooks/rules.py checks that no part is missing). Here each choice becomes a
+// answer that says of each choice why (tests/notebooks/chapter_rules.py checks that no part is missing). Here each choice becomes a
 // button that opens what the answer says of it. Nothing is stored and nothing is sent.
 
 const element = (name, properties = {}, ...children) => {

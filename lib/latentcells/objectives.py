@@ -4,6 +4,19 @@ from keras import ops
 
 from latentcells import _checks
 
+__all__ = [
+    "barlow_twins",
+    "embedding_spread",
+    "info_nce",
+    "kl_to_standard_normal",
+    "masked_reconstruction",
+    "vicreg",
+]
+
+
+def __dir__():
+    return __all__
+
 
 def kl_to_standard_normal(z_mean, z_log_var):
     r"""Kullback-Leibler divergence of each cell's posterior from the standard normal prior.

@@ -1,4 +1,4 @@
-"""The book's sources, its built pages and the repository's files keep the rules of tests/book/rules.py."""
+"""The book's sources, its built pages and the repository's files keep the rules of tests/book/book_rules.py."""
 
 import re
 import subprocess
@@ -7,8 +7,8 @@ import tomllib
 import pytest
 from packaging.requirements import Requirement
 
-from tests.book import rules
-from tests.notebooks.rules import typed_numbers
+from tests.book import book_rules as rules
+from tests.notebooks.chapter_rules import typed_numbers
 
 ROOT = rules.ROOT
 PAGES = rules.sources()
@@ -103,9 +103,8 @@ def test_lock_satisfies_pyproject():
     locked = dict(
         re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements.lock").read_text(encoding="utf8"), re.M)
     )
-    for wanted in map(
-        Requirement, project["dependencies"] + extras["book"] + extras["test"] + extras["classroom"]
-    ):
+    locked_extras = (line for extra in ("book", "test", "classroom", "lab") for line in extras[extra])
+    for wanted in map(Requirement, [*project["dependencies"], *locked_extras]):
         assert locked.get(wanted.name) in wanted.specifier, (
             f"{wanted} is not what requirements.lock pins: make lock"
         )

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 
-from tests.book import rules
+from tests.book import book_rules as rules
 
 CHAPTERS = sorted(path.stem for path in (rules.ROOT / "chapters").glob("*.ipynb"))
 PAGES = [re.sub(r"\.(md|ipynb)$", ".html", name) for name in rules.sources()]

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.book import rules
+from tests.book import book_rules as rules
 from tools import colab
 
 REPOSITORY, ADDRESS = "https://github.com/someone/cells", "https://someone.github.io/cells"

@@ -2,7 +2,7 @@
 
 import csv
 
-from tests.book.rules import ROOT
+from tests.book.book_rules import ROOT
 from tests.datasets.test_faults import REFUSED
 
 

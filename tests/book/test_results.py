@@ -12,7 +12,7 @@ import pytest
 from benchmarks import records
 from benchmarks.records import FOLDER
 from book._ext import stored_runs
-from tests.book.rules import ROOT
+from tests.book.book_rules import ROOT
 from tests.book.test_browser import severe
 
 PAGE = "book/results.html"

@@ -19,6 +19,7 @@ class Chapter:
 
     def __init__(self, master: masters.Master, classroom: Path):
         self.master, self.classroom, self.name = master, classroom, master.name
+        self._worlds = {}
 
     @cached_property
     def checks(self) -> dict[str, str]:
@@ -30,10 +31,14 @@ class Chapter:
         return nbformat.read(self.classroom / which / f"{self.name}.ipynb", as_version=4)
 
     def world(self, which: str) -> dict:
-        """What the cells of an edition leave behind; none may stop."""
-        world, notes = worker.run_cells(self.edition(which), LIMITS)
-        assert notes == []
-        return world
+        """What the cells of an edition leave behind, in a dictionary of the caller's own; none may stop.
+
+        The cells run once: some train a model.
+        """
+        if which not in self._worlds:
+            self._worlds[which], notes = worker.run_cells(self.edition(which), LIMITS)
+            assert notes == []
+        return dict(self._worlds[which])
 
 
 def answers(source: str) -> set[str]:

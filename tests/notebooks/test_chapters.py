@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.notebooks.rules import ROOT, RULES, Chapter, tags
+from tests.notebooks.chapter_rules import ROOT, RULES, Chapter, tags
 
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 

@@ -10,7 +10,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from nbval.plugin import get_sanitize_patterns
 
-from tests.notebooks.rules import ROOT
+from tests.notebooks.chapter_rules import ROOT
 
 
 def nbval(folder, datasets, *sources):

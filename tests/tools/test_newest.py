@@ -3,7 +3,7 @@
 import sys
 from importlib import metadata
 
-from tests.book.rules import ROOT
+from tests.book.book_rules import ROOT
 from tools import newest
 
 PROJECT = """

@@ -11,7 +11,7 @@ from latentcells import _arrays, _checks
 
 __all__ = ["PALETTE", "confusion", "embedding", "name_places", "seeds", "ternary", "use_style"]
 
-# Okabe & Ito's colours, then Tol's muted scheme: the common colour blindnesses merge no two of the ten.
+#: Okabe & Ito's colours, then Tol's muted scheme: the common colour blindnesses merge no two of the ten.
 PALETTE = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9",
     "#D55E00", "#332288", "#999933", "#882255", "#666666",

@@ -7,7 +7,7 @@ common words. Raw files are kept in the folder that ``LATENTCELLS_DATA`` names; 
 forbids downloads.
 """
 
-from latentcells.datasets._blood_types import BLOOD_TYPES
+from latentcells.datasets import _blood_types
 from latentcells.datasets._cell_mixture import cell_mixture
 from latentcells.datasets._fetch import DataUnavailable
 from latentcells.datasets._kang import kang
@@ -36,6 +36,9 @@ __all__ = [
     "simulate",
     "stream",
 ]
+
+#: Data set -> the label of each of its blood cell types -> what the type is called in common words.
+BLOOD_TYPES = _blood_types.BLOOD_TYPES
 
 
 def __dir__():

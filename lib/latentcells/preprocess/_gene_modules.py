@@ -78,7 +78,7 @@ class GeneModules(BaseEstimator):
 
 
 class GeneSets(BaseEstimator):
-    """Give each gene to one of some known sets, for instance the pathways of `latentcells.datasets._reactome`.
+    """Give each gene to one of some known sets, for instance the pathways of `lc.datasets.reactome`.
 
     A gene of several sets goes to the smallest of them, the most specific. A set counts if the smaller
     ones leave it ``min_size`` genes of the data; genes without a set are one more group, "the rest".

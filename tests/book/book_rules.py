@@ -1,6 +1,6 @@
 """What the book keeps to: its sources, its built pages and the files beside it.
 
-Each rule yields one line per problem, and takes what it checks as text, so that test_rules.py can show it a bad one.
+Each rule yields one line per problem, and takes what it checks as text: test_book_rules.py shows it a bad one.
 """
 
 import re

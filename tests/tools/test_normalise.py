@@ -7,7 +7,7 @@ import sys
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tests.notebooks.rules import ROOT
+from tests.notebooks.chapter_rules import ROOT
 from tools.normalise import normalise
 
 

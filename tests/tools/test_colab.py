@@ -1,6 +1,7 @@
 """The Colab edition without a published address: plain Markdown, nothing lost, a first cell that installs."""
 
 import ast
+import importlib.metadata
 import re
 import tomllib
 import zipfile
@@ -11,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_output
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.book import rules
+from tests.book import book_rules as rules
 from tools import colab, myst
 
 CHAPTERS = sorted((rules.ROOT / "chapters").glob("*.ipynb"))
@@ -139,6 +140,14 @@ def test_colab_has_or_gets_what_the_library_needs():
     for needed in map(Requirement, project["dependencies"]):
         version = (pins | adds)[canonicalize_name(needed.name)]
         assert needed.specifier.contains(version), f"{needed}, but Colab gets {version}"
+        for line in (
+            importlib.metadata.requires(needed.name) or []
+        ):  # an extra's packages, which no `pip check` misses
+            part = Requirement(line)
+            if part.marker and any(part.marker.evaluate({"extra": extra}) for extra in needed.extras):
+                assert part.specifier.contains((pins | adds)[canonicalize_name(part.name)]), (
+                    f"{needed}: {part}"
+                )
 
 
 def test_the_wheel_holds_the_library_and_the_stored_runs(edition):

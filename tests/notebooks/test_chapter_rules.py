@@ -8,7 +8,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image, ImageDraw
 
-from tests.notebooks.rules import RULES, SECTIONS, Chapter, exported_names, prose, typed_numbers
+from tests.notebooks.chapter_rules import RULES, SECTIONS, Chapter, exported_names, prose, typed_numbers
 from tools.normalise import normalise
 
 

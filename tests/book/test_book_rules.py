@@ -1,6 +1,6 @@
 """Each rule of the book is shown something bad, and finds it."""
 
-from tests.book import rules
+from tests.book import book_rules as rules
 
 BIB = "@article{known2014,\n  title = {T},\n  doi = {10.1000/1}\n}\n@misc{bare2020,\n  title = {No doi here}\n}\n"
 LOCK = "a==1.0 ; python_version < '3.12' \\\n    --hash=sha256:00\nb-c==2 \\\n    --hash=sha256:22\n"
