@@ -160,12 +160,11 @@ def test_a_file_without_x(adata, tmp_path):
 
 
 def test_a_model_learns_the_same_from_disk(adata, path):
-    """To the bit, where the cells come in the same batches and the decoder starts at the same cell."""
+    """To the bit, where the cells come in the same mini-batches, and the first of them, which prepare it, are all."""
     models = [lc.models.VAE(20, latent_dim=2, hidden=(4,), seed=0) for _ in range(2)]
     for model in models:
         model.compile(optimizer=keras.optimizers.Adam(0.01), steps_per_execution=1)
     models[0].fit(lc.inputs(adata), epochs=2, shuffle=False, verbose=0)
-    models[1].prepare(lc.inputs(adata))
     models[1].fit(stream(path, shuffle=False), epochs=2, verbose=0)
     for one, other in zip(*(model.get_weights() for model in models), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -313,6 +312,15 @@ def test_bad_values_are_refused_as_they_are_read(adata, tmp_path, kind, shuffle,
     with pytest.raises(tf.errors.InvalidArgumentError) as raised:
         rows(cells)
     assert message.format(path=path) in re.search("ValueError: (.*)", str(raised.value))[1]
+
+
+def test_fit_raises_the_refusal_as_it_was(adata, tmp_path):
+    x = with_value(adata.X, 0.5)
+    anndata.AnnData(x, layers={"counts": x}).write_h5ad(tmp_path / "bad.h5ad")
+    model = lc.models.VAE(20, latent_dim=2, hidden=(4,), seed=0)
+    model.compile()
+    with pytest.raises(ValueError, match=r"^layers\['counts'\] of .* must hold counts .*counts in that layer$"):
+        model.fit(stream(tmp_path / "bad.h5ad"), verbose=0)
 
 
 def test_a_cell_may_be_empty_but_not_in_counts(adata, tmp_path):
