@@ -24,16 +24,18 @@ SIMULATED = {  # for the choice of the walk: as many batches, and about as many 
     "2 batches": {"n_cells": 2800, "n_types": 12, "n_batches": 2},
 }
 WALKS = [
-    {"n_neighbors": n, "walk_length": steps}
+    {"n_neighbors": n, "walk_length": length}
     for n, lengths in ((10, (2, 4, 6, 8, 12, 16, 24)), (30, (2, 4, 6, 8, 12)))
-    for steps in lengths
+    for length in lengths
 ]
 NETWORKS = {
     "conditional VAE": lc.models.BatchVAE,
     "adversarial VAE": partial(lc.models.BatchVAE, adversary=10.0),
     "domain-specific VAE": partial(lc.models.BatchVAE, normalization="domain"),
     "neighbour VAE": lc.models.NeighbourVAE,  # its defaults were chosen on simulated cells
-    "neighbour VAE, walk chosen by these scores": partial(lc.models.NeighbourVAE, n_neighbors=30, walk_length=6),
+    "neighbour VAE, walk chosen by these scores": partial(
+        lc.models.NeighbourVAE, n_neighbors=30, walk_length=6
+    ),
 }
 
 
@@ -104,7 +106,7 @@ def choice(walk, name, seed):
     log1p = simulate(name)
     z, _ = network(partial(lc.models.NeighbourVAE, **walk), log1p, seed)
     scores = integration(z, log1p)
-    setting = f"{name}, {walk['n_neighbors']} neighbours, {walk["walk_length"]} steps"
+    setting = f"{name}, {walk['n_neighbors']} neighbours, {walk['walk_length']} steps"
     return {f"{metric}[{setting}]": scores[metric] for metric in ("scib_total", "scib_bio", "scib_batch")}
 
 
