@@ -24,9 +24,9 @@ SIMULATED = {  # for the choice of the walk: as many batches, and about as many 
     "2 batches": {"n_cells": 2800, "n_types": 12, "n_batches": 2},
 }
 WALKS = [
-    {"n_neighbors": n, "walk_length": steps}
+    {"n_neighbors": n, "walk_length": length}
     for n, lengths in ((10, (2, 4, 6, 8, 12, 16, 24)), (30, (2, 4, 6, 8, 12)))
-    for steps in lengths
+    for length in lengths
 ]
 NETWORKS = {
     "conditional VAE": lc.models.BatchVAE,

@@ -156,8 +156,8 @@ def baselines(log1p):
 CANDIDATES = {
     **{name: NETWORKS[name] for name in list(NETWORKS)[3:]},
     **{f"adversary of {s}": partial(lc.models.BatchVAE, adversary=float(s)) for s in (1, 100)},
-    **{f"neighbour VAE, {n} steps": partial(lc.models.NeighbourVAE, steps=n) for n in (1, 4)},
-    "linear neighbour VAE, 4 steps": partial(NETWORKS["linear neighbour VAE"], steps=4),
+    **{f"neighbour VAE, {n} steps": partial(lc.models.NeighbourVAE, walk_length=n) for n in (1, 4)},
+    "linear neighbour VAE, 4 steps": partial(NETWORKS["linear neighbour VAE"], walk_length=4),
 }
 
 

@@ -38,6 +38,7 @@ def test_random_genes_differ_between_seeds(cells):
     assert draws[0] != draws[1]
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_cell_without_the_chosen_genes_sits_on_the_prior(cells, monkeypatch):
     monkeypatch.setattr(hvg, "EPOCHS", 1)
     genes = hvg.choose(cells, "random genes", 5)

@@ -11,7 +11,7 @@ GENES = 60
 
 
 @pytest.fixture
-def task(monkeypatch):
+def task(monkeypatch, eager):
     adata = lc.preprocess.LibrarySize().fit(adata := lc.datasets.pbmc_reference()).transform(adata)
     adata = adata[adata.obs["label"].isin(("Dendritic", "CD14+ Monocyte", "CD19+ B"))]  # frequent types
     cells = np.random.default_rng(0).permutation(adata.n_obs)

@@ -1,3 +1,5 @@
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -12,7 +14,11 @@ X = RNG.normal(size=(CELLS, GENES)).astype(np.float32)
 TARGET = RNG.integers(0, LABELS, CELLS)
 WEIGHTS = RNG.normal(size=(GENES, LABELS)).astype(np.float32)
 SQUARES = RNG.normal(size=(LABELS, GENES, GENES)).astype(np.float32)
-BOTH = pytest.mark.parametrize("attribute", [gradient_times_input, integrated_gradients])
+BOTH = pytest.mark.parametrize(
+    "attribute",
+    [gradient_times_input, partial(integrated_gradients, steps=3)],
+    ids=["gradient", "integrated"],
+)  # what holds for both holds for any number of steps
 
 
 def linear(x):
