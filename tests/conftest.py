@@ -1,4 +1,4 @@
-"""Settings that every test shares, and the record of what the tests of reliability found."""
+"""Settings that every test shares, and the tables of the book's page on reliability."""
 
 import csv
 from collections import Counter
@@ -13,31 +13,39 @@ from tests.book import book_rules as rules
 hypothesis.settings.register_profile("latentcells", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("latentcells")
 
-# of these tables the page shows how many there are of each kind, not each by itself
+# These tables show how many there are of this column, not each one by itself.
 COUNTED = {"inputs": "function", "arguments": "argument", "same_answer": "model"}
 TABLES = Path(__file__).parents[1] / "book" / "reliability"
 
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--record",
-        action="store_true",
-        help="write what the tests of reliability found to book/reliability/*.csv",
+        "--record", action="store_true", help="write what the tests publish to book/reliability/*.csv"
     )
 
 
 @pytest.fixture
-def found(record_property):
-    """found("faults", fault=..., cache=...): a row of book/reliability/faults.csv, written by --record."""
+def publish(record_property, pytestconfig):
+    """publish("faults", fault=..., cache=...): this row is in book/reliability/faults.csv; --record writes it."""
 
     def add(table, **row):
         record_property("reliability", (table, row))
+        if not pytestconfig.getoption("record"):
+            shown = {column: value for column, value in row.items() if column != COUNTED.get(table)}
+            assert any(shown.items() <= stored.items() for stored in stored_rows(table)), (
+                f"book/reliability/{table}.csv does not have {shown}: make reliability writes it"
+            )
 
     return add
 
 
+def stored_rows(table):
+    with open(TABLES / f"{table}.csv", encoding="utf8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def pytest_terminal_summary(terminalreporter, config):
-    """Write the tables of the tests that passed, the rows in their order, each once."""
+    """With --record, write the tables of the tests that passed."""
     if not config.getoption("record"):
         return
     tables = {}
@@ -46,24 +54,23 @@ def pytest_terminal_summary(terminalreporter, config):
             if name == "reliability" and report.when == "call":
                 table, row = value
                 tables.setdefault(table, []).append(row)
-    TABLES.mkdir(exist_ok=True)
     for table, rows in tables.items():
-        rows = counted(rows, COUNTED[table]) if table in COUNTED else rows
+        rows = count_rows(rows, COUNTED[table]) if table in COUNTED else rows
         with open(TABLES / f"{table}.csv", "w", encoding="utf8", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
-    terminalreporter.line(f"book/reliability: {', '.join(sorted(tables)) or 'nothing found'}")
+    terminalreporter.line(f"written to book/reliability: {', '.join(sorted(tables)) or 'nothing'}")
 
 
-def counted(rows, what):
-    """The rows without ``what``, each once, and how many of that there are in each."""
-    kinds = Counter(tuple((key, value) for key, value in row.items() if key != what) for row in rows)
-    found = [dict(kind) | {f"{what}s": n} for kind, n in kinds.items()]
-    first = list(dict.fromkeys(next(iter(row.values())) for row in found))
-    return sorted(found, key=lambda row: first.index(next(iter(row.values()))))
+def count_rows(rows, counted):
+    """The different rows without the column ``counted``, grouped by their first column, and the number of each."""
+    counts = Counter(tuple((key, value) for key, value in row.items() if key != counted) for row in rows)
+    first_column = list(dict.fromkeys(row[0][1] for row in counts))
+    ordered = sorted(counts, key=lambda row: first_column.index(row[0][1]))
+    return [dict(row) | {f"{counted}s": counts[row]} for row in ordered]
 
 
 def pytest_report_header():
-    if rules.chromium() is None:
-        return rules.NO_CHROMIUM
+    if book_rules.chromium() is None:
+        return book_rules.NO_CHROMIUM

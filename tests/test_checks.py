@@ -33,11 +33,11 @@ def refusal(error, check, *args, **kwargs) -> str:
 
 
 @pytest.mark.parametrize("state", EXAMPLES)
-def test_state_tells_the_five_apart(form, state):
+def test_state_distinguishes_five_kinds(form, state):
     assert _checks.state(form(np.array(EXAMPLES[state]))) == state
 
 
-def test_state_takes_integers_booleans_and_nothing_at_all(form):
+def test_state_of_integers_booleans_and_an_empty_matrix(form):
     assert _checks.state(form(COUNTS.astype(np.int32))) == "counts"
     assert _checks.state(form(COUNTS > 0)) == "counts"
     assert _checks.state(form(np.zeros((2, 3)))) == "counts"
@@ -63,8 +63,8 @@ def test_counts_pass_in_every_form_and_dtype(x):
     st.tuples(st.integers(0, 2), st.integers(0, 3)),
     st.sampled_from([-1.0, -0.5, 0.5, 7.25, np.nan, np.inf, -np.inf]),
 )
-def test_one_bad_value_is_enough_to_refuse_counts(x, where, bad):
-    x[where] = bad
+def test_one_bad_value_is_enough_to_refuse_counts(x, position, bad):
+    x[position] = bad
     for make in FORMATS:
         assert f"{bad:g}" in refusal(ValueError, _checks.counts, make(x))
 
@@ -76,7 +76,7 @@ def test_a_sparse_matrix_is_never_made_dense(monkeypatch):
     _checks.unit(huge * 0.25)
 
 
-def test_views_of_anndata_are_read_like_the_rest(form):
+def test_views_of_anndata_are_checked_too(form):
     adata = ad.AnnData(form(COUNTS), layers={"z": form(COUNTS - 1)})
     _checks.counts(adata[:1, ::-1].X)
     assert "-1" in refusal(ValueError, _checks.counts, adata[:, :1].layers["z"])
@@ -91,7 +91,7 @@ def test_views_of_anndata_are_read_like_the_rest(form):
         ("normalised", "got 12.5: looks like normalised data"),
     ],
 )
-def test_counts_names_value_state_and_mend(form, state, words):
+def test_counts_says_value_state_and_remedy(form, state, words):
     message = refusal(ValueError, _checks.counts, form(np.array(EXAMPLES[state])), "layers")
     assert message.startswith("layers must hold counts")
     assert words in message
@@ -99,7 +99,7 @@ def test_counts_names_value_state_and_mend(form, state, words):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_finite_names_value_number_and_mend(form, bad):
+def test_finite_says_value_number_and_remedy(form, bad):
     x = COUNTS.copy()
     x[0, 1] = bad
     message = refusal(ValueError, _checks.finite, form(x), "x")
@@ -123,13 +123,13 @@ def test_log1p_passes(form, state):
         ("z-scores", "got -0.5: looks like z-scores"),
     ],
 )
-def test_log1p_names_value_state_and_mend(form, state, words):
+def test_log1p_says_value_state_and_remedy(form, state, words):
     message = refusal(ValueError, _checks.log1p, form(np.array(EXAMPLES[state])))
     assert message.startswith("X must hold log1p data")
     assert words in message and "LibrarySize" in message
 
 
-def test_unit_passes_its_bounds(form):
+def test_unit_includes_its_bounds(form):
     _checks.unit(form(np.array(EXAMPLES["unit"])))
     _checks.unit(form(COUNTS > 0))
     _checks.unit(form(np.zeros((2, 2))))
@@ -143,13 +143,13 @@ def test_unit_passes_its_bounds(form):
         ("counts", "got 250: looks like counts"),
     ],
 )
-def test_unit_names_value_state_and_mend(form, state, words):
+def test_unit_says_value_state_and_remedy(form, state, words):
     message = refusal(ValueError, _checks.unit, form(np.array(EXAMPLES[state])))
     assert message.startswith("X must hold values within [0, 1]")
     assert words in message and "MinMax" in message
 
 
-def test_what_is_no_matrix_of_numbers_is_a_type_error():
+def test_anything_but_a_matrix_of_numbers_is_a_type_error():
     assert "adata.X" in refusal(TypeError, _checks.counts, ad.AnnData(COUNTS))
     assert "dtype <U1" in refusal(TypeError, _checks.finite, [["a", "b"]])
 
@@ -166,13 +166,13 @@ def test_not_empty_counts_cells_and_genes(form):
     _checks.not_empty(form(x), cells=False, genes=False)
 
 
-def test_not_empty_sees_through_stored_zeros():
+def test_not_empty_ignores_stored_zeros():
     x = sparse.csr_matrix(COUNTS)
     x.data[:2] = 0
     assert "1 cells" in refusal(ValueError, _checks.not_empty, x)
 
 
-def test_unique_genes_names_the_first_repeats():
+def test_unique_genes_lists_the_first_repeats():
     adata = ad.AnnData(np.zeros((2, 9)))
     adata.var_names = list("ABCDEFGHI")
     _checks.unique_genes(adata)
@@ -192,19 +192,18 @@ def test_choice_lists_the_choices():
 
 
 @pytest.mark.parametrize("values", [(), ("B",), ("B", "T", "B"), (1, "1")])
-def test_names_wants_two_that_differ(values):
-    found = [str(value) for value in values]
-    message = f"labels must be two different names or more, got {found}"
+def test_names_requires_two_that_differ(values):
+    message = f"labels must be two different names or more, got {[str(value) for value in values]}"
     assert refusal(ValueError, _checks.names, values, "labels") == message
     assert refusal(ValueError, _checks.names, values, "labels", "take PCA") == f"{message}: take PCA"
 
 
-def test_names_keeps_the_order_and_makes_strings():
+def test_names_keeps_the_order_and_returns_strings():
     assert _checks.names(np.array([2, 10]), "batches") == ["2", "10"]
 
 
 @given(st.integers(-100, 100), st.integers(-100, 100))
-def test_at_least_keeps_or_refuses(value, minimum):
+def test_at_least_returns_or_refuses(value, minimum):
     if value >= minimum:
         assert _checks.at_least(value, minimum, "n") == value
     else:
@@ -214,19 +213,19 @@ def test_at_least_keeps_or_refuses(value, minimum):
         )
 
 
-def test_at_least_gives_a_plain_int():
+def test_at_least_returns_a_plain_int():
     assert type(_checks.at_least(np.int32(3), 1, "n")) is int
 
 
 @pytest.mark.parametrize("value", [True, 2.0, "2", None, np.float32(2)])
-def test_at_least_wants_an_integer(value):
+def test_at_least_requires_an_integer(value):
     message = refusal(TypeError, _checks.at_least, value, 1, "latent_dim")
     assert message.startswith("latent_dim must be an integer, got")
     assert repr(value) in message
 
 
 @given(st.floats(-1, 2))
-def test_share_keeps_or_refuses(value):
+def test_share_returns_or_refuses(value):
     if 0 < value < 1:
         assert _checks.share(value, "rate") == value
     else:
@@ -235,7 +234,7 @@ def test_share_keeps_or_refuses(value):
 
 
 @given(st.floats(-1, 2))
-def test_share_keeps_0_where_it_may(value):
+def test_share_returns_0_where_it_is_allowed(value):
     if 0 <= value < 1:
         assert _checks.share(value, "rate", zero=True) == value
     else:
@@ -251,14 +250,14 @@ def test_share_at_its_ends():
 
 @given(st.floats(-10, 10))
 def test_not_negative_and_positive_differ_at_0(value):
-    for check, due, holds in (
+    for check, requirement, holds in (
         (_checks.not_negative, "0 or more", value >= 0),
         (_checks.positive, "positive", value > 0),
     ):
         if holds:
             assert check(value, "beta") == value
         else:
-            assert refusal(ValueError, check, value, "beta") == f"beta must be {due}, got {value!r}"
+            assert refusal(ValueError, check, value, "beta") == f"beta must be {requirement}, got {value!r}"
 
 
 @pytest.mark.parametrize("check", [_checks.share, _checks.not_negative, _checks.positive])
@@ -268,14 +267,14 @@ def test_a_number_must_be_finite_and_large_enough(check, value):
 
 
 @pytest.mark.parametrize("check", [_checks.not_negative, _checks.positive])
-def test_a_mend_ends_the_message(check):
+def test_a_remedy_ends_the_message(check):
     message = refusal(ValueError, check, -2, "beta", "1 gives the ELBO")
     assert message.startswith("beta must be ") and message.endswith(", got -2: 1 gives the ELBO")
 
 
 @pytest.mark.parametrize("check", [_checks.not_negative, _checks.positive])
 @pytest.mark.parametrize("value", [2, np.float32(2), np.int64(2)])
-def test_a_number_comes_back_as_a_plain_float(check, value):
+def test_a_number_is_returned_as_a_plain_float(check, value):
     assert type(check(value, "beta")) is float and check(value, "beta") == 2.0
     assert type(_checks.share(np.float32(0.5), "rate")) is float
 
@@ -290,7 +289,7 @@ def test_same_genes_compares_numbers_and_names():
     assert message == "X has gene 'c' at position 1, expected 'b': reorder by adata[:, genes]"
 
 
-def test_proportions_sum_to_1_within_their_slack():
+def test_proportions_sum_to_1_within_the_tolerance():
     _checks.proportions([[0.33, 0.33, 0.33], [1, 0, 0]])
     with pytest.raises(ValueError, match=r"row 1 is \[0.5, 0.4, 0.2\] with the sum 1.1: divide each row by"):
         _checks.proportions([[1, 0, 0], [0.5, 0.4, 0.2]])

@@ -1,4 +1,4 @@
-"""TensorFlow's log lines stay out of standard error, and everything else that is written there stays."""
+"""TensorFlow's log lines are kept out of standard error; everything else that is written there stays."""
 
 import os
 import subprocess
@@ -28,23 +28,22 @@ FIT = """\
 import latentcells as lc
 import numpy as np
 x = np.random.default_rng(0).poisson(2.0, (64, 30)).astype("float32")
-for seed in range({n_models}):
-    model = lc.models.VAE(n_genes=30, latent_dim=2, hidden=(8,), seed=seed)
-    model.compile(optimizer="adam")
-    model.fit(x, epochs=1, verbose=0)
+model = lc.models.VAE(n_genes=30, latent_dim=2, hidden=(8,))
+model.compile(optimizer="adam")
+model.fit(x, epochs=1, verbose=0)
 z = model.encode(x)
 """
 
 
 @pytest.fixture
 def unset(monkeypatch):
-    """An environment whose log level nobody chose."""
+    """An environment in which the log level is not set."""
     monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
     return monkeypatch
 
 
 @pytest.mark.usefixtures("unset")
-def test_log_lines_go_and_all_others_stay(capfdbinary):
+def test_log_lines_are_dropped_and_all_others_stay(capfdbinary):
     with tensorflow_log_silenced():
         for log, other in zip(LOG_LINES.splitlines(True), OTHER_LINES.splitlines(True), strict=True):
             os.write(2, log)
@@ -72,47 +71,43 @@ def test_a_program_without_standard_error_runs(unset):
 
     unset.setattr(os, "dup", closed)
     unset.setattr(sys, "stderr", None)
-    ran = []
+    block_ran = False
     with tensorflow_log_silenced():
-        ran.append(True)
-    assert ran
+        block_ran = True
+    assert block_ran
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, "3"), ("1", "3"), ("0", "0"), ("2", "2")])
-def test_the_level_that_a_person_chose_stays(unset, before, after):
+def test_a_log_level_that_is_set_stays(unset, before, after):
     if before:
         unset.setenv("TF_CPP_MIN_LOG_LEVEL", before)
     with tensorflow_log_silenced():
         assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == after
 
 
-@pytest.mark.parametrize(
-    ("backend", "n_models"), [("tensorflow", 6), ("jax", 1)]
-)  # TensorFlow counts its tracings
-def test_a_program_that_fits_models_writes_nothing(unset, backend, n_models):
-    unset.setenv("KERAS_BACKEND", backend)
-    program = (
-        FIT.format(n_models=n_models) + "import keras, sys\nprint(keras.backend.backend(), file=sys.stderr)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"{backend}\n")
+def test_a_program_that_fits_a_model_on_jax_writes_nothing(unset):
+    """On TensorFlow, test_same_answer.py asks the same of a program that fits every model."""
+    unset.setenv("KERAS_BACKEND", "jax")
+    program = FIT + "import keras, sys\nprint(keras.backend.backend(), file=sys.stderr)"
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=600)
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "jax\n")
 
 
 @pytest.mark.usefixtures("unset")
 def test_a_notebook_that_fits_models_stores_nothing():
     cells = [
-        nbformat.v4.new_code_cell(FIT.format(n_models=1)),
-        nbformat.v4.new_code_cell(  # a thread of the kernel's reads what is written there
-            'import os, time; n = os.write(2, b"heard"); time.sleep(1)'
+        nbformat.v4.new_code_cell(FIT),
+        nbformat.v4.new_code_cell(  # a thread of the kernel forwards what is written there
+            'import os, time; n = os.write(2, b"forwarded"); time.sleep(1)'
         ),
     ]
     env = {key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"}  # else no capture
     client = nbclient.NotebookClient(
-        nbformat.v4.new_notebook(cells=cells), timeout=120, kernel_name="python3"
+        nbformat.v4.new_notebook(cells=cells), timeout=600, kernel_name="python3"
     )
     client.execute(env=env)
-    first, second = ([output["text"] for output in cell.outputs] for cell in cells)
-    assert [text for text in first if "TqdmWarning" not in text] == []  # tqdm's, where ipywidgets is missing
-    assert second == ["heard"]
+    fit_text, written_text = ([output["text"] for output in cell.outputs] for cell in cells)
+    assert [
+        text for text in fit_text if "TqdmWarning" not in text
+    ] == []  # tqdm's, where ipywidgets is missing
+    assert written_text == ["forwarded"]

@@ -1,7 +1,7 @@
 """The same answer twice: from the same seed to the bit, from the same weights on every backend.
 
-Fresh processes train and load the models (tests/trainings.py); here their answers are compared. What needs more than
-a thread, or a second training on another backend, is slow.
+Separate processes train and load the models (tests/trainings.py); here their answers are compared. Tests that need
+more than one thread, or a second training on another backend, are slow.
 """
 
 import importlib.util
@@ -17,24 +17,25 @@ from tests import trainings
 
 MODELS = list(trainings.small_models(12, 8))
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
-OTHERS = ["jax", pytest.param("torch", marks=pytest.mark.slow)]
+BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+OTHER_BACKENDS = ["jax", pytest.param("torch", marks=pytest.mark.slow)]
 
 
-def started(folder, *arguments, backend="tensorflow", threads=1, hash_seed=0):
-    """A process of its own; what it found."""
+def run_trainings(folder, *arguments, backend="tensorflow", threads=1, hash_seed=0):
+    """Run tests/trainings.py, which must write nothing to standard error; "trained" and "loaded" -> its answers."""
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     program = [sys.executable, trainings.__file__, str(folder), *map(str, arguments)]
-    xla = f"--xla_backend_optimization_level=0 --xla_cpu_multi_thread_eigen={str(threads > 1).lower()}"
-    own = dict.fromkeys(ONE_THREAD, str(threads)) | {
+    multi_thread = str(threads > 1).lower()
+    environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    environment |= dict.fromkeys(ONE_THREAD, str(threads)) | {
         "KERAS_BACKEND": backend,
-        "XLA_FLAGS": xla,
-        "PYTHONHASHSEED": str(hash_seed),  # the order of a set of names is not to matter either
+        "XLA_FLAGS": f"--xla_backend_optimization_level=0 --xla_cpu_multi_thread_eigen={multi_thread}",
+        "PYTHONHASHSEED": str(hash_seed),  # the order of a set of names must not matter either
         "PYTHONPATH": str(Path(trainings.lc.__file__).parents[1]),
     }
-    done = subprocess.run(program, env=os.environ | own, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
+    process = subprocess.run(program, env=environment, capture_output=True, text=True)
+    assert (process.returncode, process.stderr[-2000:]) == (0, "")
     return {path.stem: dict(np.load(path)) for path in sorted(Path(folder).glob("*.npz"))}
 
 
@@ -45,36 +46,37 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def first(folders):
-    """A training on TensorFlow with one thread, which then reads its own models again."""
-    return started(folders / "first", "--train", "--read", folders / "first")
+    """A training on TensorFlow with one thread, which then loads the models that it saved."""
+    return run_trainings(folders / "first", "--train", "--load", folders / "first")
 
 
 @pytest.fixture(scope="module")
-def second(folders, elsewhere):
-    """The same training once more, by a process that reads the models that JAX saved."""
-    elsewhere("jax")
-    return started(folders / "second", "--train", "--read", folders / "jax", hash_seed=1)
+def second(folders, loaded_on):
+    """The same training in another process, which then loads the models that JAX saved."""
+    loaded_on("jax")
+    return run_trainings(folders / "second", "--train", "--load", folders / "jax", hash_seed=1)
 
 
 @pytest.fixture(scope="module")
-def elsewhere(folders, first):
-    """elsewhere("jax"): the models of the first process, read and saved on another backend."""
-    known = {}
+def loaded_on(folders, first):
+    """loaded_on("jax"): the answers of the first process's models on another backend, which saves them again."""
+    answers = {}
 
-    def get(backend):
-        if backend not in known:
-            known[backend] = started(folders / backend, "--read", folders / "first", backend=backend)["read"]
-        return known[backend]
+    def load(backend):
+        if backend not in answers:
+            process = run_trainings(folders / backend, "--load", folders / "first", backend=backend)
+            answers[backend] = process["loaded"]
+        return answers[backend]
 
-    return get
-
-
-def of(found, model):
-    """What a process found of one model."""
-    return {key: value for key, value in found.items() if key.startswith(f"{model}/")}
+    return load
 
 
-def same_bits(one, other):
+def answers_of(model, answers):
+    """The answers of one model among those of all models."""
+    return {key: value for key, value in answers.items() if key.startswith(f"{model}/")}
+
+
+def assert_same_bits(one, other):
     assert one.keys() == other.keys() and any(key.endswith("/z") for key in one)
     for key, value in one.items():
         assert value.dtype == other[key].dtype, key
@@ -82,77 +84,61 @@ def same_bits(one, other):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_two_processes_train_to_the_same_bits(first, second, model, found):
-    same_bits(of(first["trained"], model), of(second["trained"], model))
-    found(
-        "same_answer",
-        model=model,
-        what="trained twice by TensorFlow, one thread: weights and z",
-        equal="to the bit",
-    )
+def test_two_processes_train_to_the_same_bits(first, second, model, publish):
+    assert_same_bits(answers_of(model, first["trained"]), answers_of(model, second["trained"]))
+    compared = "trained twice by TensorFlow, one thread: weights and z"
+    publish("same_answer", model=model, what=compared, equal="to the bit")
 
 
-def test_the_comparison_sees_a_bit(first):
-    one = of(first["trained"], "VAE")
+def test_the_comparison_detects_one_bit(first):
+    one = answers_of("VAE", first["trained"])
     other = {key: value.copy() for key, value in one.items()}
     other["VAE/z"].view(np.uint8)[0, 0] ^= 1
     with pytest.raises(AssertionError):
-        same_bits(one, other)
+        assert_same_bits(one, other)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "threads"), [("tensorflow", 1), ("tensorflow", 2), ("jax", 1), ("jax", 2)]
 )
-def test_larger_models_too(tmp_path, backend, threads, found):
+def test_two_processes_train_large_models_to_the_same_bits(tmp_path, backend, threads):
     """500 genes and 256 hidden units: enough for a second thread to get a share of the work."""
-    runs = [
-        started(
-            tmp_path / str(i), "--train", "--size", "large", backend=backend, threads=threads, hash_seed=i
-        )
+    options = {"backend": backend, "threads": threads}
+    one, other = (
+        run_trainings(tmp_path / str(i), "--train", "--size", "large", hash_seed=i, **options)
         for i in range(2)
-    ]
-    for model in MODELS:
-        same_bits(of(runs[0]["trained"], model), of(runs[1]["trained"], model))
-    number = "one thread" if threads == 1 else f"{threads} threads"
-    found(
-        "same_answer", what=f"all six at 500 genes, trained twice by {backend}, {number}", equal="to the bit"
     )
+    assert_same_bits(one["trained"], other["trained"])
 
 
-@pytest.mark.parametrize("backend", OTHERS)
+@pytest.mark.parametrize("backend", OTHER_BACKENDS)
 @pytest.mark.parametrize("model", MODELS)
-def test_the_same_loss_from_the_same_weights(first, elsewhere, backend, model, found):
-    here, there = first["read"][f"{model}/loss"], elsewhere(backend)[f"{model}/loss"]
-    assert np.isfinite(here) and here != 0
-    np.testing.assert_allclose(there, here, rtol=1e-4)
-    found(
-        "same_answer",
-        model=model,
-        what=f"the loss by TensorFlow and by {NAMES[backend]}",
-        equal="within 1e-4 of it",
-    )
+def test_the_same_loss_from_the_same_weights(first, loaded_on, backend, model, publish):
+    loss, other_loss = first["loaded"][f"{model}/loss"], loaded_on(backend)[f"{model}/loss"]
+    assert np.isfinite(loss) and loss != 0
+    np.testing.assert_allclose(other_loss, loss, rtol=1e-4)
+    compared = f"the loss by TensorFlow and by {BACKENDS[backend]}"
+    if backend == "jax":  # the others are tested in no recorded run
+        publish("same_answer", model=model, what=compared, equal="within 1e-4 of it")
 
 
-@pytest.mark.parametrize("backend", OTHERS)
+@pytest.mark.parametrize("backend", OTHER_BACKENDS)
 @pytest.mark.parametrize("model", MODELS)
-def test_a_model_that_tensorflow_saved_has_the_same_z_elsewhere(first, elsewhere, backend, model, found):
-    np.testing.assert_allclose(elsewhere(backend)[f"{model}/z"], first["trained"][f"{model}/z"], atol=1e-5)
-    found(
-        "same_answer",
-        model=model,
-        what=f"z where {NAMES[backend]} loads what TensorFlow saved",
-        equal="within 1e-5",
-    )
+def test_another_backend_loads_what_tensorflow_saved(first, loaded_on, backend, model, publish):
+    np.testing.assert_allclose(loaded_on(backend)[f"{model}/z"], first["trained"][f"{model}/z"], atol=1e-5)
+    compared = f"z where {BACKENDS[backend]} loads what TensorFlow saved"
+    if backend == "jax":
+        publish("same_answer", model=model, what=compared, equal="within 1e-5")
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_model_that_jax_saved_has_the_same_z_here(first, second, model, found):
-    np.testing.assert_allclose(second["read"][f"{model}/z"], first["trained"][f"{model}/z"], atol=1e-5)
-    found("same_answer", model=model, what="z where TensorFlow loads what JAX saved", equal="within 1e-5")
+def test_tensorflow_loads_what_jax_saved(first, second, model, publish):
+    np.testing.assert_allclose(second["loaded"][f"{model}/z"], first["trained"][f"{model}/z"], atol=1e-5)
+    publish("same_answer", model=model, what="z where TensorFlow loads what JAX saved", equal="within 1e-5")
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_model_loaded_by_the_same_backend_has_the_same_bits(first, model, found):
-    assert first["read"][f"{model}/z"].tobytes() == first["trained"][f"{model}/z"].tobytes()
-    found("same_answer", model=model, what="z of a saved model where it was trained", equal="to the bit")
+def test_a_model_loaded_on_its_own_backend_has_the_same_bits(first, model, publish):
+    assert first["loaded"][f"{model}/z"].tobytes() == first["trained"][f"{model}/z"].tobytes()
+    publish("same_answer", model=model, what="z of a saved model where it was trained", equal="to the bit")

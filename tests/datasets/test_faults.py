@@ -100,7 +100,7 @@ REFUSED = {  # fault: how it comes about, and the reason in the message
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-def test_a_fault_leaves_nothing_and_says_why(server, cache, files, refused, found, fault):
+def test_a_fault_leaves_nothing_and_says_why(server, cache, files, refused, publish, fault):
     bring_about, reason = REFUSED[fault]
     with pytest.MonkeyPatch.context() as patch:
         bring_about(server, cache, patch)
@@ -112,7 +112,7 @@ def test_a_fault_leaves_nothing_and_says_why(server, cache, files, refused, foun
         assert cache.read_text() == "mine"
         cache.unlink()
     then_it_works(server, cache, files)
-    found("faults", fault=fault, cache="empty", told=reason)
+    publish("faults", fault=fault, cache="empty", told=reason)
 
 
 def then_it_works(server, cache, files):
@@ -122,7 +122,7 @@ def then_it_works(server, cache, files):
 
 
 @pytest.mark.parametrize("body", [GOOD, WRONG], ids=["right", "wrong"])
-def test_a_redirect_to_another_host_is_judged_by_the_hash(server, cache, files, refused, found, body):
+def test_a_redirect_to_another_host_is_judged_by_the_hash(server, cache, files, refused, publish, body):
     with serving() as other:
         other.promise(body)
         server.promise(lambda handler: handler.say(302, b"", 0, Location=f"{other.address}/elsewhere"))
@@ -136,14 +136,14 @@ def test_a_redirect_to_another_host_is_judged_by_the_hash(server, cache, files, 
         assert other.requests
     then_it_works(server, cache, files)
     which = "the same bytes" if body is GOOD else "other bytes"
-    found("faults", fault=f"a redirect to another host that has {which}", cache=holds, told=told)
+    publish("faults", fault=f"a redirect to another host that has {which}", cache=holds, told=told)
 
 
-def test_a_passing_fault_is_not_even_noticed(server, cache, files, found):
+def test_a_passing_fault_is_not_even_noticed(server, cache, files, publish):
     server.promise((500, b"", 0), GOOD)
     assert _fetch.fetch(SOURCE).read_bytes() == BODY
     assert server.requests == 2 and files(cache) == ["some", "some/data.tsv"]
-    found("faults", fault="HTTP 500, then success", cache="whole", told="nothing: it is tried again")
+    publish("faults", fault="HTTP 500, then success", cache="whole", told="nothing: it is tried again")
 
 
 def test_another_process_makes_the_folder_meanwhile(server, cache, files, monkeypatch):
@@ -192,13 +192,13 @@ def message_of(child):
     return err
 
 
-def test_a_file_that_the_system_lets_grow_no_further(server, cache, files, found):
+def test_a_file_that_the_system_lets_grow_no_further(server, cache, files, publish):
     server.promise(GOOD)
     message = message_of(fetching(server, "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))"))
     assert "(File too large)" in message
     assert files(cache) == ["some"]
     then_it_works(server, cache, files)
-    found("faults", fault="a quota", cache="empty", told="File too large")
+    publish("faults", fault="a quota", cache="empty", told="File too large")
 
 
 @pytest.fixture
@@ -210,7 +210,7 @@ def open_folder(monkeypatch):
         yield Path(folder, "cache")
 
 
-def test_a_read_only_cache(server, open_folder, files, found):
+def test_a_read_only_cache(server, open_folder, files, publish):
     open_folder.mkdir(mode=0o755)
     open_folder.chmod(0o555)
     server.promise(GOOD)
@@ -220,15 +220,15 @@ def test_a_read_only_cache(server, open_folder, files, found):
     assert files(open_folder) == [] and server.requests == 0
     open_folder.chmod(0o755)
     then_it_works(server, open_folder, files)
-    found("faults", fault="a read-only cache without the file", cache="empty", told="permission denied")
+    publish("faults", fault="a read-only cache without the file", cache="empty", told="permission denied")
     (open_folder / "some").chmod(0o555)
     child = fetching(server, "os.geteuid() or os.seteuid(65534)")
     assert child.communicate(timeout=120) == (f"{open_folder / SOURCE.file}\n", "")
     (open_folder / "some").chmod(0o755)
-    found("faults", fault="a read-only cache with the file", cache="whole", told="nothing: it is only read")
+    publish("faults", fault="a read-only cache with the file", cache="whole", told="nothing: it is only read")
 
 
-def test_two_processes_at_once(server, cache, files, found):
+def test_two_processes_at_once(server, cache, files, publish):
     both = threading.Barrier(2, timeout=120)
 
     def together(handler):
@@ -241,11 +241,11 @@ def test_two_processes_at_once(server, cache, files, found):
     assert server.requests == 2
     assert (cache / SOURCE.file).read_bytes() == BODY
     assert files(cache) == ["some", "some/data.tsv"]
-    found("faults", fault="two processes that fetch at once", cache="whole", told="nothing: both have it")
+    publish("faults", fault="two processes that fetch at once", cache="whole", told="nothing: both have it")
 
 
 @pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_kill_in_the_middle_of_a_write(server, cache, files, found, kill):
+def test_a_kill_in_the_middle_of_a_write(server, cache, files, publish, kill):
     half, killed = threading.Event(), threading.Event()
 
     def stop_halfway(handler):
@@ -270,7 +270,7 @@ def test_a_kill_in_the_middle_of_a_write(server, cache, files, found, kill):
     assert _fetch.fetch(SOURCE).read_bytes() == BODY
     assert files(cache) == sorted([*left, "some", "some/data.tsv"])
     holds = "empty" + (", but for a piece under a temporary name, which nothing reads" if left else "")
-    found(
+    publish(
         "faults",
         fault=f"{kill.name} in the middle of a write",
         cache=holds,

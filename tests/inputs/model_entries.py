@@ -1,0 +1,74 @@
+"""How the models' own methods are called; tests/models/test_contract.py has those that every Keras model has."""
+
+from functools import cache
+
+from tests.inputs import refusals
+from tests.inputs.entries import Entry
+from tests.inputs.forms import BATCH, COUNTS, LABEL, N_GENES
+from tests.inputs.public import PUBLIC
+from tests.trainings import model_input, small_models
+
+
+@cache
+def trained_models():
+    """Name -> a small model after one step."""
+    models = small_models(N_GENES, 4)
+    for name, model in models.items():
+        model.compile(optimizer="sgd", run_eagerly=True, steps_per_execution=1)
+        labels = [LABEL] if name == "CellAnnotator" else []
+        model.fit(model_input(model, COUNTS), *labels, verbose=0)
+    return models
+
+
+_NO_CELLS = r"x must be \(cells, genes\), got"
+_COUNTS = (
+    refusals.counts("x")
+    | refusals.NOT_NUMBERS
+    | {
+        "masked values": r"TypeError: x is a masked array: pass x\.filled\(0\), or drop the masked cells",
+        "no cells": rf"ValueError: {_NO_CELLS} shape \(0, 6\)",
+        "no genes": "ValueError: x has 0 genes, expected 6",
+        "one gene": "ValueError: x has 1 genes, expected 6",
+        "one row, 1-D": rf"ValueError: {_NO_CELLS} shape \(6,\)",
+        "None": rf"TypeError: {_NO_CELLS} NoneType",
+    }
+)
+
+
+def _of_counts(model, method):
+    def call(x):
+        return getattr(trained_models()[model], method)(x)
+
+    return Entry(call, "counts", _COUNTS, ("one cell",))
+
+
+def _of_counts_and_batches(model, method):
+    def call(x, rows):
+        return getattr(trained_models()[model], method)({"x": x, "batch": rows(BATCH)})
+
+    return Entry(call, "counts", _COUNTS | refusals.MISALIGNED, ("one cell",), rows=True)
+
+
+def _of_z(model, _):
+    refuses = refusals.dense("z", "cells, dimensions") | {
+        "one gene": r"ValueError: z must have the shape \(cells, 2\), got \(96, 1\)"
+    }
+    return Entry(
+        lambda z: trained_models()[model].decode(z),
+        "embedding",
+        refuses,
+        ("-1", "z-scores", "another unit", "one cell"),
+    )
+
+
+def _entry(model, method):
+    if method == "decode":
+        return _of_z(model, method)
+    takes_batches = model in ("BatchVAE", "NeighbourVAE")
+    return (_of_counts_and_batches if takes_batches else _of_counts)(model, method)
+
+
+METHODS = [name.split(".")[1:] for name in PUBLIC if name.startswith("models.") and name.count(".") == 2]
+MODEL_ENTRIES = {
+    f"models.{model}.{method}": _entry(model, method) for model, method in METHODS if method != "start_from"
+}

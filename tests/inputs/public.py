@@ -1,0 +1,44 @@
+"""What the library offers its users, read off the library itself."""
+
+import inspect
+
+import latentcells as lc
+
+# These methods serve the library, not its users: an underscore is on its way to each of them.
+HOOKS = {
+    "check", "codes", "compare", "draw", "encoder_input", "from_log1p", "hide", "log1p", "logits", "mask", "posterior",
+    "prepare", "start_at", "view", "weights_of",
+}  # fmt: skip
+
+
+def public_functions():
+    """Dotted name -> function, class or method, below ``lc``."""
+    return dict(_functions(lc, ""))
+
+
+def _functions(module, prefix):
+    for name in dir(module):
+        value = getattr(module, name)
+        home = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", "")
+        if name.startswith("_") or not home.startswith("latentcells"):
+            continue
+        if inspect.ismodule(value):
+            yield from _functions(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+        if inspect.isclass(value):
+            yield from ((f"{prefix}{name}.{method}", getattr(value, method)) for method in _methods(value))
+
+
+def _methods(cls):
+    """The methods that the library adds to what Keras or scikit-learn defines."""
+    ours = [base for base in cls.__mro__ if base.__module__.startswith("latentcells")]
+    theirs = {name for base in cls.__mro__ if base not in ours for name in vars(base)}
+    methods = {name for base in ours for name, value in vars(base).items() if inspect.isfunction(value)}
+    return sorted(name for name in methods - theirs - HOOKS if not name.startswith("_"))
+
+
+PUBLIC = public_functions()
+CLASSES = {name for name, value in PUBLIC.items() if inspect.isclass(value)}
+# Their inputs are tensors of a graph, whose values nobody can check: tests/test_numbers.py
+TENSORS = {name for name in PUBLIC if name.startswith(("objectives.", "likelihoods."))} - CLASSES
