@@ -7,23 +7,30 @@ import subprocess
 import sys
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbval.plugin import get_sanitize_patterns
 
 from tests.notebooks.chapter_rules import ROOT
 
 
-def nbval(folder, datasets, *sources):
-    """The exit status and the report of nbval on notebooks of one cell each, whose stored output is "stored"."""
+def cell(source):
+    """A cell whose stored output is "stored"."""
+    return new_code_cell(
+        source, execution_count=1, outputs=[new_output("stream", name="stdout", text="stored\n")]
+    )
+
+
+def nbval(folder, datasets, *notebooks, options=()):
+    """The exit status and the report of nbval on notebooks, each the source of its one cell or a list of cells."""
     shutil.copy(ROOT / "conftest.py", folder)
-    for i, source in enumerate(sources):
-        stored = [new_output("stream", name="stdout", text="stored\n")]
+    for i, cells in enumerate(notebooks):
         nb = new_notebook(metadata={"latentcells": {"datasets": datasets}})
-        nb.cells = [new_code_cell(source, execution_count=1, outputs=stored)]
+        nb.cells = [cell(cells)] if isinstance(cells, str) else cells
         nbformat.write(nb, folder / f"{i}.ipynb")
     command = [sys.executable, "-m", "pytest", folder, "--rootdir", folder, "--nbval", "--nbval-current-env"]
     offline = os.environ | {"LATENTCELLS_DATA": str(folder), "LATENTCELLS_OFFLINE": "1"}
-    run = subprocess.run(command, capture_output=True, text=True, env=offline, cwd=folder)
+    run = subprocess.run([*command, *options], capture_output=True, text=True, env=offline, cwd=folder)
     return run.returncode, run.stdout
 
 
@@ -32,11 +39,26 @@ def test_strict_where_the_data_are(tmp_path):
     assert (status, "outputs compared" in report, "1 failed, 1 passed" in report) == (1, True, True), report
 
 
-def test_lax_where_they_are_not(tmp_path):
-    status, report = nbval(tmp_path, ["pbmc_facs"], "print('another')", "raise AssertionError('✗ a claim')")
+@pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["one process", "pytest-xdist"])
+def test_lax_where_they_are_not(tmp_path, options):
+    cells = "print('another')", "raise AssertionError('✗ a claim')"
+    status, report = nbval(tmp_path, ["pbmc_facs"], *cells, options=options)
     assert (status, "outputs not compared" in report, "1 failed, 1 passed" in report) == (1, True, True), (
         report
     )
+
+
+def test_the_longest_chapter_starts_first(tmp_path):
+    chapters = [
+        [
+            new_markdown_cell(f"**Time** about {time} seconds on two cores"),
+            *(cell("print('stored')") for _ in range(n)),
+        ]
+        for time, n in ((10, 3), (100, 1), (20, 2))
+    ]
+    status, report = nbval(tmp_path, [], *chapters, options=["-v", "-n", "1", "--dist", "loadfile"])
+    assert status == 0, report
+    assert re.findall(r"PASSED (\d)::", report) == ["1", "2", "2", "0", "0", "0"], report
 
 
 def test_sanitiser_forgets_the_machine_and_nothing_else():
