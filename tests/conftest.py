@@ -72,5 +72,5 @@ def count_rows(rows, counted):
 
 
 def pytest_report_header():
-    if book_rules.chromium() is None:
-        return book_rules.NO_CHROMIUM
+    if rules.chromium() is None:
+        return rules.NO_CHROMIUM
