@@ -231,15 +231,16 @@ def holds_counts(x, name, remedy) -> None:
         ValueError: with the first value that is no count, what the matrix looks like and ``remedy``.
     """
     not_masked(x, name)
+    values = _values(x)
+    if not values.size or (values.min() >= 0 and values.max() < np.inf and _is_whole(values)):
+        return
     finite(x, name)
     looks = state(x)
-    if looks != "counts":
-        values = _values(x)
-        bad = values[(values < 0) if looks == "z-scores" else (values != np.rint(values))].flat[0]
-        raise ValueError(
-            f"{name} must hold counts (whole numbers, 0 or more), got {bad:.6g}: looks like "
-            f"{_LOOKS.get(looks, looks)}; {remedy}"
-        )
+    bad = values[(values < 0) if looks == "z-scores" else (values != np.rint(values))].flat[0]
+    raise ValueError(
+        f"{name} must hold counts (whole numbers, 0 or more), got {bad:.6g}: looks like "
+        f"{_LOOKS.get(looks, looks)}; {remedy}"
+    )
 
 
 def unique_genes(adata) -> None:

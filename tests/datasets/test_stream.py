@@ -319,7 +319,9 @@ def test_fit_raises_the_refusal_as_it_was(adata, tmp_path):
     anndata.AnnData(x, layers={"counts": x}).write_h5ad(tmp_path / "bad.h5ad")
     model = lc.models.VAE(20, latent_dim=2, hidden=(4,), seed=0)
     model.compile()
-    with pytest.raises(ValueError, match=r"^layers\['counts'\] of .* must hold counts .*counts in that layer$"):
+    with pytest.raises(
+        ValueError, match=r"^layers\['counts'\] of .* must hold counts .*counts in that layer$"
+    ):
         model.fit(stream(tmp_path / "bad.h5ad"), verbose=0)
 
 
