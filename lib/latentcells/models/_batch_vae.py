@@ -106,7 +106,9 @@ class BatchVAE(VAE):
         """z_mean (cells, latent_dim) -> logits of the batches; the gradient to z_mean is reversed."""
         z = keras.Input((self.latent_dim,), name="z_mean")
         tensor = ops.relu(self._dense(GradientReversal(self.adversary)(z), 64, seeds, name="hidden"))
-        return keras.Model(z, self._dense(tensor, len(self._names), seeds, name="logits"), name="classifier")
+        return keras.Model(
+            z, self._dense(tensor, len(self._names), seeds, name="logits", dtype="float32"), name="classifier"
+        )
 
     @staticmethod
     def _expression(x):

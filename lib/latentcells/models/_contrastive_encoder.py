@@ -81,7 +81,11 @@ class ContrastiveEncoder(EmbeddingModel):
         """z (cells, latent_dim) -> what the objective compares (cells, projection)."""
         z = keras.Input((self.latent_dim,), name="z")
         tensor = ops.relu(self._dense(z, self.projection, seeds, name="hidden"))
-        return keras.Model(z, self._dense(tensor, self.projection, seeds, name="projected"), name="projector")
+        return keras.Model(
+            z,
+            self._dense(tensor, self.projection, seeds, name="projected", dtype="float32"),
+            name="projector",
+        )
 
     def _view(self, x):
         """Another view of each cell, counts (cells, genes)."""
