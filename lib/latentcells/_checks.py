@@ -1,6 +1,6 @@
-"""Is this counts, log1p or z-scores? The one place that says no, and how to mend it.
+"""Is this counts, log1p or z-scores? Checks that refuse, and name the remedy.
 
-Every refusal is one line that gives the received value and the mend: a ``ValueError``, or a
+Every refusal is one line that gives the received value and the remedy: a ``ValueError``, or a
 ``TypeError`` for something that is not a matrix, a number or a name at all. Matrices are
 (cells, genes), dense or sparse; a sparse one is never made dense.
 """
@@ -10,7 +10,7 @@ from numbers import Integral, Real
 import numpy as np
 from scipy import sparse
 
-_MENDS = {
+_REMEDIES = {
     "counts": 'pass raw counts, often kept in adata.layers["counts"] or adata.raw.X',
     "log1p": "use lc.preprocess.LibrarySize().fit(train).transform(adata).X",
     "unit": "use lc.preprocess.MinMax().fit(train).transform(adata).X",
@@ -64,17 +64,24 @@ def finite(x, name="X") -> None:
         )
 
 
-def counts(x, name="X") -> None:
+def counts(x, name="X", remedy=None) -> None:
     """Refuse all but counts: whole numbers >= 0, of any dtype.
 
+    Args:
+        x: (cells, genes), dense or sparse.
+        name: what the message calls ``x``.
+        remedy: what the message ends with, for the place that ``x`` was read from.
+
     Raises:
-        ValueError: with the first value that is no count and what the matrix looks like.
+        ValueError: with the first value that is no count and what the matrix looks like; for a masked array.
     """
+    not_masked(x, name)
+    values = _values(x)
+    if not values.size or (values.min() >= 0 and values.max() < np.inf and _is_whole(values)):
+        return
     looks = _finite_state(x, name)
-    if looks != "counts":
-        values = _values(x)
-        bad = values[(values < 0) if looks == "z-scores" else (values != np.rint(values))]
-        _refuse(name, "counts (whole numbers, 0 or more)", bad.flat[0], looks, "counts")
+    bad = values[(values < 0) if looks == "z-scores" else (values != np.rint(values))].flat[0]
+    _refuse(name, "counts (whole numbers, 0 or more)", bad, looks, remedy or _REMEDIES["counts"])
 
 
 def counted_cells(x, name="X") -> None:
@@ -115,7 +122,7 @@ def log1p(x, name="X") -> None:
     if looks not in ("log1p", "unit"):
         values = _values(x)
         bad = values.min() if looks == "z-scores" else values.max(initial=0)
-        _refuse(name, "log1p data (0 to 20, fractional)", bad, looks, "log1p")
+        _refuse(name, "log1p data (0 to 20, fractional)", bad, looks, _REMEDIES["log1p"])
 
 
 def unit(x, name="X") -> None:
@@ -127,7 +134,7 @@ def unit(x, name="X") -> None:
     looks, values = _finite_state(x, name), _values(x)
     low, high = values.min(initial=0), values.max(initial=0)
     if low < 0 or high > 1:
-        _refuse(name, "values within [0, 1]", low if low < 0 else high, looks, "unit")
+        _refuse(name, "values within [0, 1]", low if low < 0 else high, looks, _REMEDIES["unit"])
 
 
 def proportions(x, name="proportions", slack=0.02) -> None:
@@ -167,7 +174,7 @@ def not_empty(x, name="X", cells=True, genes=True) -> None:
         genes: look at the columns.
 
     Raises:
-        ValueError: with how many are empty, the first one's index and the scanpy call that mends it.
+        ValueError: with how many are empty, the first one's index and the scanpy call that drops them.
     """
     x = _matrix(x)
     if x.ndim != 2:
@@ -224,25 +231,6 @@ def not_masked(x, name="X") -> None:
         )
 
 
-def holds_counts(x, name, remedy) -> None:
-    """Refuse all but counts, with a remedy for the place that ``x`` was read from.
-
-    Raises:
-        ValueError: with the first value that is no count, what the matrix looks like and ``remedy``.
-    """
-    not_masked(x, name)
-    values = _values(x)
-    if not values.size or (values.min() >= 0 and values.max() < np.inf and _is_whole(values)):
-        return
-    finite(x, name)
-    looks = state(x)
-    bad = values[(values < 0) if looks == "z-scores" else (values != np.rint(values))].flat[0]
-    raise ValueError(
-        f"{name} must hold counts (whole numbers, 0 or more), got {bad:.6g}: looks like "
-        f"{_LOOKS.get(looks, looks)}; {remedy}"
-    )
-
-
 def unique_genes(adata) -> None:
     """Refuse an AnnData whose gene names repeat.
 
@@ -279,13 +267,13 @@ def choice(value, allowed, name):
     return value
 
 
-def names(values, name, mend="") -> list[str]:
+def names(values, name, remedy="") -> list[str]:
     """Return ``values`` as a list of strings if they are two different names or more.
 
     Args:
         values: of what is to be told apart: labels, batches.
         name: what the message calls them.
-        mend: what the message ends with.
+        remedy: what the message ends with.
 
     Raises:
         ValueError: for a single name and for a repeated one, with what was received.
@@ -294,11 +282,11 @@ def names(values, name, mend="") -> list[str]:
         >>> names(("B", "T"), "labels")
         ['B', 'T']
     """
-    found = [str(value) for value in values]
-    if len(found) < 2 or len(set(found)) < len(found):
-        end = f": {mend}" if mend else ""
-        raise ValueError(f"{name} must be two different names or more, got {found}{end}")
-    return found
+    texts = [str(value) for value in values]
+    if len(texts) < 2 or len(set(texts)) < len(texts):
+        end = f": {remedy}" if remedy else ""
+        raise ValueError(f"{name} must be two different names or more, got {texts}{end}")
+    return texts
 
 
 def at_least(value, minimum, name) -> int:
@@ -342,13 +330,13 @@ def share(value, name, zero=False) -> float:
     return float(value)
 
 
-def not_negative(value, name, mend="") -> float:
+def not_negative(value, name, remedy="") -> float:
     """Return ``value`` as a float if it is 0 or more, and finite.
 
     Args:
         value: a number.
         name: what the message calls it.
-        mend: what the message ends with.
+        remedy: what the message ends with.
 
     Raises:
         ValueError: for a negative or infinite value, or NaN.
@@ -360,17 +348,17 @@ def not_negative(value, name, mend="") -> float:
     """
     _number(value, name)
     if not 0 <= value < float("inf"):
-        raise ValueError(f"{name} must be 0 or more, got {value!r}" + (f": {mend}" if mend else ""))
+        raise ValueError(f"{name} must be 0 or more, got {value!r}" + (f": {remedy}" if remedy else ""))
     return float(value)
 
 
-def positive(value, name, mend="") -> float:
+def positive(value, name, remedy="") -> float:
     """Return ``value`` as a float if it is above 0, and finite.
 
     Args:
         value: a number.
         name: what the message calls it.
-        mend: what the message ends with.
+        remedy: what the message ends with.
 
     Raises:
         ValueError: for 0, a negative or infinite value, or NaN.
@@ -382,7 +370,7 @@ def positive(value, name, mend="") -> float:
     """
     _number(value, name)
     if not 0 < value < float("inf"):
-        raise ValueError(f"{name} must be positive, got {value!r}" + (f": {mend}" if mend else ""))
+        raise ValueError(f"{name} must be positive, got {value!r}" + (f": {remedy}" if remedy else ""))
     return float(value)
 
 
@@ -445,7 +433,7 @@ def _finite_state(x, name) -> str:
     return state(x)
 
 
-def _refuse(name, due, bad, looks, mend):
+def _refuse(name, expected, bad, looks, remedy):
     raise ValueError(
-        f"{name} must hold {due}, got {bad:.6g}: looks like {_LOOKS.get(looks, looks)}; {_MENDS[mend]}"
+        f"{name} must hold {expected}, got {bad:.6g}: looks like {_LOOKS.get(looks, looks)}; {remedy}"
     )

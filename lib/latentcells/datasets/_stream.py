@@ -114,7 +114,7 @@ def _check(block, start: int, layer: str | None, path) -> None:
     if layer != "counts":
         _checks.finite(block, name)
         return
-    _checks.holds_counts(block, name, "write the file again with counts in that layer")
+    _checks.counts(block, name, "write the file again with counts in that layer")
     empty = np.flatnonzero(np.asarray(block.sum(axis=1)).ravel() == 0)
     if empty.size:
         raise ValueError(

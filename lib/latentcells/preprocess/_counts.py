@@ -21,7 +21,7 @@ def check_counts(adata, place, name):
     x = _matrices(adata)[place]
     if not _is_counts(x):
         remedy = remedy_for(adata, place) or "start from the counts, this AnnData holds none"
-        _checks.holds_counts(x, name, remedy)
+        _checks.counts(x, name, remedy)
 
 
 def remedy_for(adata, place):
@@ -44,6 +44,6 @@ def _matrices(adata):
 
 def _is_counts(x):
     with suppress(ValueError, TypeError):
-        _checks.holds_counts(x, "x", "")
+        _checks.counts(x, "x", "")
         return True
     return False

@@ -43,7 +43,7 @@ def split_counts(counts, share=0.5, theta=None, seed=0):
     """
     is_sparse = sparse.issparse(counts)
     x = counts.tocsr() if is_sparse else counts  # the other kinds of SciPy have no array of their values
-    _checks.holds_counts(x, "counts", 'pass adata.layers["counts"], or another matrix of whole numbers')
+    _checks.counts(x, "counts", 'pass adata.layers["counts"], or another matrix of whole numbers')
     _checks.share(share, "share")
     rng = np.random.default_rng(_checks.at_least(seed, 0, "seed"))
     dense = None if is_sparse else np.asarray(counts)
