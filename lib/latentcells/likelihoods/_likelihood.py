@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 from keras import ops
-from scipy import sparse
 
 from latentcells import _checks
+from latentcells._cells import blocks
 
 ROWS = 512  # of a sparse matrix that are dense at a time
 
@@ -85,9 +85,4 @@ def to_float32(*arrays):
 
 def sum_over_cells(x, function=lambda values: values) -> np.ndarray:
     """Sum of ``function(x)`` over the cells, (genes,) float64; a sparse ``x`` is made dense some rows at a time."""
-    total = np.zeros(x.shape[1])
-    for start in range(0, x.shape[0], ROWS):
-        rows = x[start : start + ROWS]
-        rows = rows.toarray() if sparse.issparse(rows) else rows
-        total += function(np.ascontiguousarray(rows, "float64")).sum(axis=0)
-    return total
+    return sum(function(np.ascontiguousarray(rows, "float64")).sum(axis=0) for rows in blocks(x, ROWS))

@@ -6,7 +6,7 @@ from latentcells.layers import DomainBatchNormalization
 from tests.helpers import gradient, run_layer_test
 
 RNG = np.random.default_rng(0)
-DOMAIN = np.array([0, 1, 1, 0, 2, 1, 0, 2, 2, 1])
+DOMAIN = np.int32([0, 1, 1, 0, 2, 1, 0, 2, 2, 1])
 X = np.float32(RNG.normal(3 * DOMAIN[:, None], 1 + DOMAIN[:, None], (10, 4)))
 
 
