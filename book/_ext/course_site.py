@@ -5,10 +5,12 @@ from urllib.parse import urlsplit
 
 from docutils import nodes
 
-# Files of _static that no page asks for: source maps, MathJax's other bundles and languages, fonts for old browsers.
+# Files of _static that no page asks for: source maps, MathJax's other bundles and languages, the parts that its bundle
+# tex-chtml.js holds already, fonts for old browsers.
 UNUSED = (
     "**/*.map", "mathjax/*.js", "mathjax/sre/mathmaps/*.json", "mathjax/output/svg.js", "mathjax/output/svg/**/*.js",
-    "mathjax/input/tex-*.js", "mathjax/input/asciimath.js", "vendor/**/*.ttf", "locales/**/*.*o",
+    "mathjax/input/tex*.js", "mathjax/input/asciimath.js", "mathjax/input/tex/extensions/all-packages.js",
+    "mathjax/output/chtml.js", "mathjax/output/chtml/fonts/tex.js", "mathjax/ui/menu.js", "vendor/**/*.ttf", "locales/**/*.*o",
 )  # fmt: skip
 USED = {"tex-chtml.js", "base.json", "en.json"}
 

@@ -25,7 +25,6 @@ GIVEN = {
     "book/scaling.md": """
 import sys
 import keras
-import numpy as np
 import latentcells as lc
 n_cells = 1024
 adata = lc.datasets.simulate(n_cells, 2000, 2, markers_per_type=2, seed=0)

@@ -114,9 +114,8 @@ class CellAnnotator(GeneTransformer):
             y: (cells,), the name of each cell's type; beside an AnnData possibly the name of a column of ``obs``.
             class_weight: ``"balanced"`` gives each type the same total weight, whatever its number of cells; or a
                 dictionary from a name to the weight of its cells. It multiplies ``sample_weight``.
-            batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle, sample_weight,
-                initial_epoch, steps_per_epoch, validation_steps, validation_batch_size, validation_freq: as in
-                `CellModel.fit`.
+
+        The other arguments are those of the other models' `fit`.
 
         Returns:
             keras.callbacks.History.
