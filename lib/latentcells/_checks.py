@@ -55,7 +55,7 @@ def finite(x, name="X") -> None:
     Raises:
         ValueError: with the first such value and how many there are.
     """
-    values = _values(x)
+    values = _values(x, name)
     bad = values[~np.isfinite(values)]
     if bad.size:
         raise ValueError(
@@ -169,7 +169,7 @@ def not_empty(x, name="X", cells=True, genes=True) -> None:
     Raises:
         ValueError: with how many are empty, the first one's index and the scanpy call that mends it.
     """
-    x = _matrix(x)
+    x = _matrix(x, name)
     if x.ndim != 2:
         raise ValueError(
             f"{name} has shape {x.shape}, expected (cells, genes): pass a matrix, one row a cell"
@@ -230,8 +230,7 @@ def holds_counts(x, name, remedy) -> None:
     Raises:
         ValueError: with the first value that is no count, what the matrix looks like and ``remedy``.
     """
-    not_masked(x, name)
-    values = _values(x)
+    values = _values(x, name)
     if not values.size or (values.min() >= 0 and values.max() < np.inf and _is_whole(values)):
         return
     finite(x, name)
@@ -420,19 +419,20 @@ def _length(genes) -> int:
     return int(genes) if isinstance(genes, Integral) else len(genes)
 
 
-def _matrix(x):
+def _matrix(x, name="X"):
     """``x`` as a sparse matrix or an array of numbers."""
     if hasattr(x, "obs_names"):
         raise TypeError('got a whole AnnData: pass a matrix, adata.X or adata.layers["counts"]')
+    not_masked(x, name)
     x = x if sparse.issparse(x) else np.asarray(x)
     if x.dtype.kind not in "biuf":
-        raise TypeError(f"got values of dtype {x.dtype}: pass a matrix of numbers, adata.X")
+        raise TypeError(f"{name} must hold numbers, got values of dtype {x.dtype}")
     return x
 
 
-def _values(x) -> np.ndarray:
+def _values(x, name="X") -> np.ndarray:
     """The stored values: all of a dense matrix, the non-zeros of a sparse one."""
-    x = _matrix(x)
+    x = _matrix(x, name)
     return x.data if sparse.issparse(x) else x
 
 

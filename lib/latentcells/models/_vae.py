@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from latentcells import _checks
+from latentcells._arrays import embedding
 from latentcells._batching import in_batches
 from latentcells.layers import Sampling
 from latentcells.likelihoods._get_likelihood import get_likelihood
@@ -182,14 +183,13 @@ class VAE(EmbeddingModel):
 
     def _points(self, z, library):
         """Points of the latent space, ``z`` (cells, latent_dim), and the ``library`` of each, (cells, 1)."""
-        z = np.asarray(z)
-        if z.ndim != 2 or z.shape[1] != self.latent_dim or not len(z):
+        z = embedding(z)
+        if z.shape[1] != self.latent_dim:
             raise ValueError(
                 f"z must be (cells, {self.latent_dim}), got shape {z.shape}: model.encode(x) gives it"
             )
-        _checks.finite(z, "z")
-        library = np.asarray(library)
         _checks.finite(library, "library")
+        library = np.asarray(library)
         if library.min(initial=0) < 0:
             raise ValueError(
                 f"library must be 0 or more, got {library.min():.6g}: it is a cell's total count"
