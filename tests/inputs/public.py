@@ -5,10 +5,10 @@ import inspect
 import latentcells as lc
 
 # These methods serve the library, not its users: an underscore is on its way to each of them.
-HOOKS = {
-    "check", "codes", "compare", "draw", "encoder_input", "from_log1p", "hide", "log1p", "logits", "mask", "posterior",
-    "prepare", "start_at", "view", "weights_of",
-}  # fmt: skip
+HOOKS = {"check", "draw", "encoder_input", "hide", "log1p", "mask", "start_at", "weights_of"}
+
+
+BASES = {"GeneTransformer"}  # it cannot be built; its methods are those of its two subclasses
 
 
 def public_functions():
@@ -26,7 +26,7 @@ def _functions(module, prefix):
             yield from _functions(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
-        if inspect.isclass(value):
+        if inspect.isclass(value) and name not in BASES:
             yield from ((f"{prefix}{name}.{method}", getattr(value, method)) for method in _methods(value))
 
 
