@@ -175,7 +175,7 @@ OF_ADATA = {
         _LOG1P_IN_X | refusals.UNIQUE_GENES | {
             "one cell": r"ValueError: label is 'B' for all cells: ranking genes needs at least 2 labels"
         },
-        ("one gene", "repeated cell names"),
+        ("one gene", "repeated cell names"), slow=True,
     ),
 }  # fmt: skip
 
@@ -317,7 +317,7 @@ ELSEWHERE = {
        for name in ("load", "read", "row", "table", "validate", "values", "write")},
     "datasets.DataUnavailable": "tests/datasets/test_faults.py",
     "datasets.load": "tests/datasets/test_load.py",
-    "datasets.names": "tests/datasets/test_registry.py",
+    "datasets.names": "tests/datasets/test_load.py",
     "datasets.stream": "tests/datasets/test_stream.py",
     "datasets.simulate": "tests/datasets/test_simulate.py",
     "datasets.reactome": "tests/preprocess/test_gene_modules.py",

@@ -25,7 +25,6 @@ _COUNTS = (
     refusals.counts("x")
     | refusals.numbers("x")
     | {
-        "masked values": r"TypeError: x is a masked array: pass x\.filled\(0\), or drop the masked cells",
         "no cells": rf"ValueError: {_NO_CELLS} shape \(0, 6\)",
         "no genes": "ValueError: x has 0 genes, expected 6",
         "one gene": "ValueError: x has 1 genes, expected 6",

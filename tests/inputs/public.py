@@ -4,10 +4,6 @@ import inspect
 
 import latentcells as lc
 
-# These methods serve the library, not its users: an underscore is on its way to each of them.
-HOOKS = {"check", "draw", "encoder_input", "hide", "log1p", "mask", "start_at", "weights_of"}
-
-
 BASES = {"GeneTransformer"}  # it cannot be built; its methods are those of its two subclasses
 
 
@@ -35,7 +31,7 @@ def _methods(cls):
     ours = [base for base in cls.__mro__ if base.__module__.startswith("latentcells")]
     theirs = {name for base in cls.__mro__ if base not in ours for name in vars(base)}
     methods = {name for base in ours for name, value in vars(base).items() if inspect.isfunction(value)}
-    return sorted(name for name in methods - theirs - HOOKS if not name.startswith("_"))
+    return sorted(name for name in methods - theirs if not name.startswith("_"))
 
 
 PUBLIC = public_functions()

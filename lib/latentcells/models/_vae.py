@@ -91,7 +91,7 @@ class VAE(EmbeddingModel):
     def _encoder(self, seeds):
         """x (cells, genes) -> z_mean and z_log_var (cells, latent_dim)."""
         x = keras.Input((self.n_genes,), name="x")
-        tensor, genes = self.head.encoder_input(x), self.normalization_of == "genes"
+        tensor, genes = self.head._encoder_input(x), self.normalization_of == "genes"
         if genes:
             tensor = self._normalized(tensor, name="normalization")
         tensor = self._hidden(tensor, self.hidden, seeds, None if genes else self._normalized)
@@ -142,7 +142,7 @@ class VAE(EmbeddingModel):
 
     def _prepare(self, x):
         if not self._trained_steps.value:
-            self.head.start_at(x)
+            self.head._start_at(x)
 
     def _posterior(self, x, batch_size=512):
         """z_mean and z_log_var of checked cells."""
