@@ -71,7 +71,7 @@ test-offline: $(ENV)  ## run every notebook with no data at hand and downloads r
 
 reliability: $(ENV)  ## rebuild the tables of book/reliability.md
 	$(PY) -m pytest -n 0 --record tests/datasets/test_faults.py tests/test_strangers.py tests/test_inputs.py \
-	    tests/test_same_answer.py
+	    tests/test_arguments.py tests/test_same_answer.py
 
 newest:  ## run the tests with the newest releases and say which dependency broke (needs a network)
 	$(PYTHON) -m tools.newest

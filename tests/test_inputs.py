@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.inputs import entries
-from tests.inputs.entries import ELSEWHERE
+from tests.inputs import entries, model_entries
 from tests.inputs.forms import GOOD
-from tests.inputs.model_entries import MODEL_ENTRIES
 from tests.inputs.outcomes import are_equal, are_finite, outcome
 from tests.inputs.public import CLASSES, PUBLIC, TENSORS
 
-ENTRIES = entries.ENTRIES | MODEL_ENTRIES
+ENTRIES = entries.ENTRIES | model_entries.MODEL_ENTRIES
+ELSEWHERE = entries.ELSEWHERE | model_entries.ELSEWHERE
 ROOT = Path(__file__).parents[1]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Observation names are not unique:UserWarning"),

@@ -35,26 +35,33 @@ def column(adata, name, argument, otherwise=None) -> pd.Series:
     return adata.obs[name]
 
 
+def dense_matrix(x, name, columns="genes") -> np.ndarray:
+    """``x`` as an array of finite numbers, (cells, ``columns``); ``name`` is what a message calls it.
+
+    Raises:
+        TypeError: for an AnnData, and for values that are not numbers.
+        ValueError: if it is sparse, not 2-dimensional or empty, or holds masked, NaN or infinite values.
+    """
+    if hasattr(x, "obs_names"):
+        example = "lc.inputs(adata)" if columns == "genes" else "obsm['X_pca']"
+        raise TypeError(f"{name} is an AnnData: pass a dense array, such as {example}")
+    shape = np.shape(x)
+    if sparse.issparse(x) or len(shape) != 2 or 0 in shape:
+        raise ValueError(
+            f"{name} must have the shape (cells, {columns}), got {'sparse ' * sparse.issparse(x)}{shape}: "
+            "pass a dense 2-D array"
+        )
+    _checks.finite(x, name)
+    return np.asarray(x)
+
+
 def embedding(z, name="z") -> np.ndarray:
     """``z`` as (cells, dimensions) float64; ``name`` is what a message calls it.
 
     Raises:
-        TypeError: for an AnnData.
-        ValueError: if it is sparse, not 2-dimensional or empty, or holds NaN or infinite values.
+        TypeError, ValueError: as `dense_matrix`.
     """
-    if hasattr(z, "obs_names"):
-        raise TypeError(
-            f"{name} is an AnnData: pass an embedding of its cells, an array such as obsm['X_pca']"
-        )
-    shape = np.shape(z)
-    if sparse.issparse(z) or len(shape) != 2 or 0 in shape:
-        raise ValueError(
-            f"{name} must have the shape (cells, dimensions), got {'sparse ' * sparse.issparse(z)}{shape}: "
-            "pass a dense 2-D array"
-        )
-    z = np.asarray(z)
-    _checks.finite(z, name)
-    return z.astype(np.float64)
+    return dense_matrix(z, name, "dimensions").astype(np.float64)
 
 
 def varying(z, name="z") -> np.ndarray:

@@ -56,6 +56,7 @@ def inputs(adata, layer=None, batch=None):
     if layer is not None and layer not in adata.layers:
         raise ValueError(f"no layer {layer!r}: choose from {layer_names(adata)}, or None for X")
     x = _matrix_of(adata, layer)
+    _checks.not_masked(x, "X" if layer is None else f"layers[{layer!r}]")
     x = np.array(x.toarray() if sparse.issparse(x) else x, dtype=np.float32)
     if batch is None:
         return x
@@ -146,11 +147,7 @@ def _matrix_of(adata, layer):
 
 def _float32(x):
     """A matrix of numbers as float32: CSR in canonical form, or a dense array, copied only where it must be."""
-    if isinstance(x, np.ma.MaskedArray):
-        raise TypeError("x is a masked array: pass x.filled(0), or drop the masked cells")
-    x = x if sparse.issparse(x) else np.asarray(x)
-    if x.dtype.kind not in "biuf":
-        raise TypeError(f"got values of dtype {x.dtype}: pass a matrix of numbers, adata.X")
+    x = _checks.matrix(x, "x")
     if x.ndim != 2 or not x.shape[0]:
         raise ValueError(NOT_CELLS.format(f"shape {tuple(x.shape)}"))
     with np.errstate(over="ignore"):  # becomes infinite, which the check of the values refuses

@@ -49,13 +49,29 @@ def state(x) -> str:
     return "log1p" if high < 20 else "normalised"
 
 
+def matrix(x, name="X"):
+    """Return ``x`` as it is if it is sparse, or else as an array of numbers.
+
+    Raises:
+        TypeError: for an AnnData, and for values that are not numbers.
+        ValueError: for a masked array.
+    """
+    if hasattr(x, "obs_names"):
+        raise TypeError('got a whole AnnData: pass a matrix, adata.X or adata.layers["counts"]')
+    not_masked(x, name)
+    x = x if sparse.issparse(x) else np.asarray(x)
+    if x.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold numbers, got values of dtype {x.dtype}")
+    return x
+
+
 def finite(x, name="X") -> None:
     """Refuse NaN and infinite values.
 
     Raises:
         ValueError: with the first such value and how many there are.
     """
-    values = _values(x)
+    values = _values(x, name)
     bad = values[~np.isfinite(values)]
     if bad.size:
         raise ValueError(
@@ -75,8 +91,7 @@ def counts(x, name="X", remedy=None) -> None:
     Raises:
         ValueError: with the first value that is no count and what the matrix looks like; for a masked array.
     """
-    not_masked(x, name)
-    values = _values(x)
+    values = _values(x, name)
     if not values.size or (values.min() >= 0 and values.max() < np.inf and _is_whole(values)):
         return
     looks = _finite_state(x, name)
@@ -90,7 +105,7 @@ def counted_cells(x, name="X") -> None:
     Raises:
         ValueError: as the two.
     """
-    x = _matrix(x)
+    x = matrix(x, name)
     if sparse.issparse(x) or x.dtype != np.float32 or x.ndim != 2 or not _are_counted(x):
         counts(x, name)
         not_empty(x, name, genes=False)
@@ -176,7 +191,7 @@ def not_empty(x, name="X", cells=True, genes=True) -> None:
     Raises:
         ValueError: with how many are empty, the first one's index and the scanpy call that drops them.
     """
-    x = _matrix(x)
+    x = matrix(x, name)
     if x.ndim != 2:
         raise ValueError(
             f"{name} has shape {x.shape}, expected (cells, genes): pass a matrix, one row a cell"
@@ -408,19 +423,9 @@ def _length(genes) -> int:
     return int(genes) if isinstance(genes, Integral) else len(genes)
 
 
-def _matrix(x):
-    """``x`` as a sparse matrix or an array of numbers."""
-    if hasattr(x, "obs_names"):
-        raise TypeError('got a whole AnnData: pass a matrix, adata.X or adata.layers["counts"]')
-    x = x if sparse.issparse(x) else np.asarray(x)
-    if x.dtype.kind not in "biuf":
-        raise TypeError(f"got values of dtype {x.dtype}: pass a matrix of numbers, adata.X")
-    return x
-
-
-def _values(x) -> np.ndarray:
+def _values(x, name="X") -> np.ndarray:
     """The stored values: all of a dense matrix, the non-zeros of a sparse one."""
-    x = _matrix(x)
+    x = matrix(x, name)
     return x.data if sparse.issparse(x) else x
 
 

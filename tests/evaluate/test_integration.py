@@ -223,7 +223,7 @@ def test_refuses(change, message):
 
 
 def test_refuses_an_anndata():
-    message = r"^z is an AnnData: pass an embedding of its cells, an array such as obsm\['X_pca'\]$"
+    message = r"^z is an AnnData: pass a dense array, such as obsm\['X_pca'\]$"
     refused(
         lambda: integration(ad.AnnData(np.zeros((180, 2))), "batch", "label", "X_pca"), message, TypeError
     )

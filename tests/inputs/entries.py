@@ -119,6 +119,7 @@ def _transform(estimator, refuses, allows):
     return _of_adata(lambda adata: _fitted(estimator).transform(adata), good, refuses, allows)
 
 
+_NO_LAYER = r'X \(there is no layers\["counts"\]\)'
 _COUNTS_IN_X = refusals.counts("X") | refusals.X_NEEDED
 _LOG1P_IN_X = refusals.log1p("X") | refusals.X_NEEDED
 
@@ -144,7 +145,8 @@ OF_ADATA = {
     ),
     "preprocess.HighlyVariableGenes.fit": _fit(
         "HighlyVariableGenes",
-        _COUNTS_IN_X | refusals.UNIQUE_GENES | {
+        refusals.counts(_NO_LAYER) | refusals.UNIQUE_GENES | {
+            "masked values": refusals.X_NEEDED["masked values"],
             "one cell": r"ValueError: n=2 is more than the 0 genes that vary in these cells \(6 genes in all\)",
             "one gene": r"ValueError: n=2 is more than the 1 genes that vary in these cells \(1 genes in all\)",
         },
@@ -182,14 +184,15 @@ OF_ADATA = {
 TARGET = np.arange(N_CELLS) % 2
 AMOUNT = np.arange(N_CELLS) % 7
 HELD_OUT = np.arange(N_CELLS) % 3 == 0
+BEFORE = Z + 3 * (BATCH == "plate 2")[:, None]
 PARTS = np.stack([AMOUNT, 7 - AMOUNT], axis=1) / 7
 
 
-def _of_embedding(call, one_cell=None, one_gene=None, **keywords):
+def _of_embedding(call, one_cell=None, one_gene=None, name="z", **keywords):
     limits = {"one cell": one_cell, "one gene": one_gene}
     refused = {kind: message for kind, message in limits.items() if message}
     allows = (*NUMBERS_OF_ANY_UNIT, *(kind for kind in limits if kind not in refused))
-    refuses = refusals.dense("z", "cells, dimensions") | refusals.MISALIGNED | refused
+    refuses = refusals.dense(name, "cells, dimensions") | refusals.MISALIGNED | refused
     return Entry(call, "embedding", refuses, allows, rows=True, **keywords)
 
 
@@ -214,7 +217,7 @@ OF_EMBEDDING = {
         "ValueError: n_clusters=2 is more than the 1 cells: lower it", slow=True,
     ),
     "evaluate.integration": _of_embedding(
-        lambda z, rows: lc.evaluate.integration(z, rows(BATCH), rows(LABEL), rows(Z)),
+        lambda z, rows: lc.evaluate.integration(z, rows(BATCH), rows(LABEL), rows(BEFORE)),
         r"ValueError: batch is 'plate 1' for all cells: one batch needs no integration", slow=True,
     ),
     "evaluate.overcorrection": _of_embedding(
@@ -236,7 +239,9 @@ OF_EMBEDDING = {
     "preprocess.mutual_neighbours": _of_embedding(
         lambda z, rows: lc.preprocess.mutual_neighbours(z, rows(BATCH), 2)
     ),
-    "course.plots.embedding": _of_embedding(_draw, one_gene=r"ValueError: coordinates must be \(cells, 2\), got shape"),
+    "course.plots.embedding": _of_embedding(
+        _draw, one_gene=r"ValueError: coordinates must be \(cells, 2\), got shape", name="coordinates"
+    ),
 }  # fmt: skip
 
 # -- functions of another matrix --------------------------------------------------------------------------------------
@@ -254,47 +259,39 @@ def _attribution(call, **one_gene):
     return Entry(call, "log1p", refuses, allows, rows=True)
 
 
-def _scores(name):
-    start = rf"ValueError: {name} has shape"
-    return (
-        refusals.dense(name, "cells, genes")
-        | refusals.MISALIGNED
-        | {
-            "no cells": "ValueError: label has no cell: pass one label per cell",
-            "no genes": rf"{start} \(96, 0\), expected \(96, 6\): pass one row per label and one column per gene",
-            "one gene": rf"{start} \(96, 1\), expected \(96, 6\): pass one row per label and one column per gene",
-            "one row, 1-D": rf"{start} \(6,\), expected \(6, 6\): pass one row per label and one column per gene",
-            "one cell": _ONE_LABEL.format("ranking genes"),
-        }
-    )
-
+_OF_COUNTS = refusals.counts("counts") | refusals.numbers("counts") | {
+    "AnnData": "TypeError: got a whole AnnData: pass a matrix",
+    "None": "TypeError: counts must hold numbers, got values of dtype object",
+}  # fmt: skip
+_NOT_2_D = r"ValueError: counts has shape \(\d,\), expected \(cells, genes\): pass a matrix, one row a cell"
+_TOO_FEW = r"ValueError: counts has shape \(\d+, \d\): components need two cells and two genes, or more"
 
 OF_MATRIX = {
     "preprocess.split_counts": Entry(
-        lc.preprocess.split_counts, "counts",
-        refusals.counts("counts") | refusals.NOT_NUMBERS | {
-            "AnnData": "TypeError: got a whole AnnData: pass a matrix",
-            "None": "TypeError: got values of dtype object: pass a matrix of numbers",
-            "masked values": r"ValueError: counts is a masked array \(1 of \d+ values masked\): fill it",
-        },
-        ("no cells", "no genes", *ANY_SHAPE),
+        lc.preprocess.split_counts, "counts", _OF_COUNTS, ("no cells", "no genes", "one row, 1-D", *ANY_SHAPE)
     ),
     "preprocess.shared_space": Entry(
         lc.preprocess.shared_space, "counts",
-        refusals.counts("counts") | refusals.NOT_NUMBERS | {
-            "AnnData": "TypeError: got a whole AnnData: pass a matrix",
-            "None": "TypeError: got values of dtype object: pass a matrix of numbers",
-            "masked values": r"ValueError: counts is a masked array \(1 of \d+ values masked\): fill it",
-        },
-        ANY_SHAPE, tolerance=1e-4,
+        _OF_COUNTS | {"one row, 1-D": _NOT_2_D} | dict.fromkeys(("no cells", "no genes", *ANY_SHAPE), _TOO_FEW),
+        tolerance=1e-4,
     ),
     "evaluate.calibration": Entry(
         lambda p, rows: lc.evaluate.calibration(p, rows(LABEL), ["B", "T"]), "probabilities",
-        refusals.dense("probability", "cells, 2") | refusals.MISALIGNED, ("one cell",), rows=True,
+        refusals.dense("probability", "cells, labels") | refusals.MISALIGNED | {
+            "one gene": r"ValueError: probability must have the shape \(cells, 2\), got \(96, 1\): a column for each",
+            **dict.fromkeys(
+                NUMBERS_OF_ANY_UNIT, "ValueError: probability must be at least 0 and sum to 1 in each cell, got"
+            ),
+        },
+        ("one cell",), rows=True,
     ),
     "markers.rank": Entry(
-        lambda x, rows: lc.markers.rank(x, rows(LABEL), GENES), "log1p", _scores("scores"), NUMBERS_OF_ANY_UNIT,
-        rows=True,
+        lambda x, rows: lc.markers.rank(x, rows(LABEL), GENES), "log1p",
+        refusals.dense("scores", "cells, genes") | refusals.MISALIGNED | {
+            "one gene": r"ValueError: scores has shape \(96, 1\), expected \(96, 6\): pass one row per label",
+            "one cell": _ONE_LABEL.format("ranking genes"),
+        },
+        NUMBERS_OF_ANY_UNIT, rows=True,
     ),
     "markers.ablation": _attribution(
         lambda x, rows: lc.markers.ablation(linear, x, rows(TARGET), [0, 1]),
@@ -316,10 +313,11 @@ ELSEWHERE = {
     "course.claim": "tests/course/test_claim.py",
     **{f"course.plots.{name}": "tests/course/test_plots.py"
        for name in ("confusion", "name_places", "seeds", "ternary", "use_style")},
-    **{f"course.results.{name}": "tests/course/test_results.py" for name in ("read", "table", "values")},
+    **{f"course.results.{name}": "tests/course/test_results.py"
+       for name in ("load", "read", "row", "table", "validate", "values", "write")},
     "datasets.DataUnavailable": "tests/datasets/test_faults.py",
     "datasets.load": "tests/datasets/test_load.py",
-    "datasets.names": "tests/datasets/test_registry.py",
+    "datasets.names": "tests/datasets/test_load.py",
     "datasets.stream": "tests/datasets/test_stream.py",
     "datasets.simulate": "tests/datasets/test_simulate.py",
     "datasets.reactome": "tests/preprocess/test_gene_modules.py",

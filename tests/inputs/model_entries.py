@@ -23,9 +23,8 @@ def trained_models():
 _NO_CELLS = r"x must be \(cells, genes\), got"
 _COUNTS = (
     refusals.counts("x")
-    | refusals.NOT_NUMBERS
+    | refusals.numbers("x")
     | {
-        "masked values": r"TypeError: x is a masked array: pass x\.filled\(0\), or drop the masked cells",
         "no cells": rf"ValueError: {_NO_CELLS} shape \(0, 6\)",
         "no genes": "ValueError: x has 0 genes, expected 6",
         "one gene": "ValueError: x has 1 genes, expected 6",
@@ -51,7 +50,7 @@ def _of_counts_and_batches(model, method):
 
 def _of_z(model, _):
     refuses = refusals.dense("z", "cells, dimensions") | {
-        "one gene": r"ValueError: z must have the shape \(cells, 2\), got \(96, 1\)"
+        "one gene": r"ValueError: z must be \(cells, 2\), got shape \(96, 1\): model\.encode\(x\) gives it"
     }
     return Entry(
         lambda z: trained_models()[model].decode(z),
@@ -68,7 +67,19 @@ def _entry(model, method):
     return (_of_counts_and_batches if takes_batches else _of_counts)(model, method)
 
 
+# These take no cells: names, another model, or the tensors of a graph.
+MODELS_ELSEWHERE = {"start_from": "gene_transformer"} | dict.fromkeys(
+    ("codes", "from_log1p", "logits"), "cell_annotator"
+)
+
 METHODS = [name.split(".")[1:] for name in PUBLIC if name.startswith("models.") and name.count(".") == 2]
 MODEL_ENTRIES = {
-    f"models.{model}.{method}": _entry(model, method) for model, method in METHODS if method != "start_from"
+    f"models.{model}.{method}": _entry(model, method)
+    for model, method in METHODS
+    if method not in MODELS_ELSEWHERE
+}
+ELSEWHERE = {
+    f"models.{model}.{method}": f"tests/models/test_{MODELS_ELSEWHERE[method]}.py"
+    for model, method in METHODS
+    if method in MODELS_ELSEWHERE
 }

@@ -4,11 +4,7 @@ import inspect
 
 import latentcells as lc
 
-# These methods serve the library, not its users: an underscore is on its way to each of them.
-HOOKS = {
-    "check", "codes", "compare", "draw", "encoder_input", "from_log1p", "hide", "log1p", "logits", "mask", "posterior",
-    "prepare", "start_at", "view", "weights_of",
-}  # fmt: skip
+BASES = {"GeneTransformer"}  # it cannot be built; its methods are those of its two subclasses
 
 
 def public_functions():
@@ -26,7 +22,7 @@ def _functions(module, prefix):
             yield from _functions(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
-        if inspect.isclass(value):
+        if inspect.isclass(value) and name not in BASES:
             yield from ((f"{prefix}{name}.{method}", getattr(value, method)) for method in _methods(value))
 
 
@@ -35,7 +31,7 @@ def _methods(cls):
     ours = [base for base in cls.__mro__ if base.__module__.startswith("latentcells")]
     theirs = {name for base in cls.__mro__ if base not in ours for name in vars(base)}
     methods = {name for base in ours for name, value in vars(base).items() if inspect.isfunction(value)}
-    return sorted(name for name in methods - theirs - HOOKS if not name.startswith("_"))
+    return sorted(name for name in methods - theirs if not name.startswith("_"))
 
 
 PUBLIC = public_functions()

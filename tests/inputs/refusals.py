@@ -46,28 +46,28 @@ UNIQUE_GENES = {
     "repeated gene names": r"ValueError: 1 gene names repeat \(gene 1\): call adata\.var_names_make_unique\(\)"
 }
 
-NOT_NUMBERS = {
-    "text": "TypeError: got values of dtype <U4: pass a matrix of numbers",
-    "objects": "TypeError: got values of dtype object: pass a matrix of numbers",
-}
 MISALIGNED = {
-    "misaligned index": r"ValueError: row 0 is cell 'cell 95' in \w+ and 'cell 0' in \w+: pass the same cells"
+    "misaligned index": r"ValueError: row 0 is cell 'cell 0' in \w+ and 'cell 95' in \w+: pass the same "
 }
+
+
+def numbers(name):
+    """``name`` holds numbers, all of them measured."""
+    return {
+        "text": rf"TypeError: {name} must hold numbers, got values of dtype <U4",
+        "objects": rf"TypeError: {name} must hold numbers, got values of dtype object",
+        "masked values": rf"ValueError: {name} is a masked array \(1 of \d+ values masked\): fill it",
+    }
 
 
 def dense(name, columns):
     """``name`` is a dense matrix of finite numbers, (cells, columns)."""
     start = rf"ValueError: {name} must have the shape \({columns}\), got"
-    return (
-        finite(name)
-        | NOT_NUMBERS
-        | {
-            **dict.fromkeys([*SPARSE, "COO"], rf"{start} sparse \(96, \d\): pass a dense 2-D array"),
-            "AnnData": rf"TypeError: {name} is an AnnData: pass ",
-            "masked values": rf"ValueError: {name} is a masked array \(1 of \d+ values masked\): fill it",
-            "no cells": rf"{start} \(0, \d\): pass a dense 2-D array",
-            "no genes": rf"{start} \(96, 0\): pass a dense 2-D array",
-            "one row, 1-D": rf"{start} \(\d,\): pass a dense 2-D array",
-            "None": rf"{start} \(\): pass a dense 2-D array",
-        }
-    )
+    return finite(name) | numbers(name) | {
+        **dict.fromkeys([*SPARSE, "COO"], rf"{start} sparse \(96, \d\): pass a dense 2-D array"),
+        "AnnData": rf"TypeError: {name} is an AnnData: pass ",
+        "no cells": rf"{start} \(0, \d\): pass a dense 2-D array",
+        "no genes": rf"{start} \(96, 0\): pass a dense 2-D array",
+        "one row, 1-D": rf"{start} \(\d,\): pass a dense 2-D array",
+        "None": rf"{start} \(\): pass a dense 2-D array",
+    }  # fmt: skip

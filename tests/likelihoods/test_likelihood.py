@@ -83,7 +83,7 @@ def test_a_head_starts_at_the_average_cell(name):
     x = {"bernoulli": x / x.max(axis=0), "gaussian": np.log1p(x)}.get(name, x)
     head = get_likelihood(name)(7)
     head(hidden, library)
-    head.start_at(x)
+    head._start_at(x)
     parameters = head(0 * hidden, x.sum(axis=1).mean() * np.ones_like(library))
     scale = {"zero_inflated_negative_binomial": 0.5}.get(name, 1.0)
     np.testing.assert_allclose(head.mean(parameters), np.tile(scale * x.mean(axis=0), (5, 1)), rtol=0.02)
@@ -109,7 +109,7 @@ def test_the_start_is_the_same_to_the_bit_for_a_sparse_matrix(name):
     def start(x):
         head = get_likelihood(name)(7)
         head.build((None, 4), (None, 1))
-        head.start_at(x)
+        head._start_at(x)
         return [v.numpy() for v in head.trainable_variables if len(v.shape) == 1]
 
     for form in (InBlocks(x), sparse.csr_array(x)):
@@ -132,7 +132,7 @@ def test_the_start_of_the_gaussian_is_exact():
     x[::2] = 19.8
     head = likelihoods.Gaussian(2)
     head.build((None, 4), (None, 1))
-    head.start_at(x)
+    head._start_at(x)
     np.testing.assert_allclose(head.dense.bias, x.mean(axis=0, dtype="float64"), rtol=1e-7)
     np.testing.assert_allclose(np.exp(head.log_var), x.var(dtype="float64") + 1e-6, rtol=1e-6)
 
@@ -161,9 +161,9 @@ def test_the_two_kernels_of_the_inflated_head_differ():
 def test_the_encoder_sees_the_logarithm_of_counts():
     x = np.float32([[0, 1, 99]])
     for name in ("negative_binomial", "zero_inflated_negative_binomial"):
-        np.testing.assert_allclose(get_likelihood(name).encoder_input(x), np.log1p(x), rtol=1e-6)
+        np.testing.assert_allclose(get_likelihood(name)._encoder_input(x), np.log1p(x), rtol=1e-6)
     for name in ("bernoulli", "gaussian"):
-        assert get_likelihood(name).encoder_input(x) is x
+        assert get_likelihood(name)._encoder_input(x) is x
 
 
 COUNT_DATA = np.float32([[0, 2], [3, 0]])
@@ -190,20 +190,20 @@ UNIT_DATA = np.float32([[0, 0.3], [1.0, 0.5]])
 )
 def test_a_head_refuses_data_that_it_is_not_meant_for(name, x, message):
     with pytest.raises(ValueError, match=f"^x .*{message}") as refusal:
-        get_likelihood(name).check(x)
+        get_likelihood(name)._check(x)
     assert "\n" not in str(refusal.value)
 
 
 def test_a_head_takes_the_data_that_it_is_meant_for():
     for name, x in zip(NAMES, (UNIT_DATA, LOG1P_DATA, COUNT_DATA, COUNT_DATA), strict=True):
-        get_likelihood(name).check(x)
+        get_likelihood(name)._check(x)
 
 
 @pytest.mark.parametrize("head", [likelihoods.NegativeBinomial, likelihoods.ZeroInflatedNegativeBinomial])
 def test_a_cell_without_counts_is_refused_and_a_gene_without_is_not(head):
-    head.check(np.float32([[0, 2], [0, 1]]))
+    head._check(np.float32([[0, 2], [0, 1]]))
     refused(
-        lambda: head.check(sparse.csr_matrix([[0, 0], [3, 1]])),
+        lambda: head._check(sparse.csr_matrix([[0, 0], [3, 1]])),
         r"^x has 1 cells with a total of 0 \(the first has index 0\)",
     )
 
@@ -224,6 +224,6 @@ def test_a_gene_without_counts_is_learned_as_rare(name):
 
 def test_the_base_head_has_no_mathematics():
     head = likelihoods.Likelihood(7)
-    for call in (head.check, head.start_at, head.mean, lambda x: head.log_prob(x, None)):
+    for call in (head._check, head._start_at, head.mean, lambda x: head.log_prob(x, None)):
         with pytest.raises(NotImplementedError):
             call(COUNT_DATA)

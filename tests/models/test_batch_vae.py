@@ -145,7 +145,7 @@ def test_domain_normalisation_gives_the_batches_one_mean(plates):
     """Of every hidden unit, in training, before the ReLU."""
     model = vae(normalization="domain")
     x = model._take(plates).matrix
-    hidden = model.encoder.get_layer("hidden_0")(model.head.encoder_input(x["x"]))
+    hidden = model.encoder.get_layer("hidden_0")(model.head._encoder_input(x["x"]))
     layer = model.encoder.get_layer("normalization_0")
     out = np.asarray(layer(hidden, x["batch"].argmax(axis=1), training=True))
     for plate in PLATES:

@@ -78,7 +78,7 @@ def test_tables_and_names_of_any_kind_give_the_same():
     [
         ({"z": np.full((4, 2), np.nan)}, ValueError, "^z must be finite, got nan"),
         ({"z": np.zeros(4)}, ValueError, r"^z must have the shape \(cells, dimensions\), got \(4,\)"),
-        ({"z": ad.AnnData(np.zeros((4, 2)))}, TypeError, "^z is an AnnData: pass an embedding of its cells"),
+        ({"z": ad.AnnData(np.zeros((4, 2)))}, TypeError, "^z is an AnnData: pass a dense array"),
         (
             {"batch": [0, 0, 1]},
             ValueError,

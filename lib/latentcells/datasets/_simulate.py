@@ -152,6 +152,7 @@ def _names(kind: str, n: int, codes: np.ndarray) -> pd.Categorical:
 
 def _library(library, n_cells: int, rng: np.random.Generator) -> np.ndarray:
     """(cells,) expected totals."""
+    _checks.finite(library, "library")
     library = np.asarray(library, np.float64)
     if library.shape not in ((), (n_cells,)):
         raise ValueError(

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from latentcells import _checks
-from latentcells._arrays import labels, same_cells, same_names
+from latentcells._arrays import dense_matrix, labels, same_cells, same_names
 
 
 def calibration(probability, label, names, n_bins=10) -> dict:
@@ -62,12 +62,11 @@ def calibration(probability, label, names, n_bins=10) -> dict:
 def _probabilities(probability, names):
     """(cells, labels) float64, rows that sum to 1."""
     same_names(probability, names, "probability")
-    values = np.asarray(probability, np.float64)
-    if values.ndim != 2 or values.shape[1] != len(names):
+    values = dense_matrix(probability, "probability", "labels").astype(np.float64)
+    if values.shape[1] != len(names):
         raise ValueError(
             f"probability must have the shape (cells, {len(names)}), got {values.shape}: a column for each name"
         )
-    _checks.finite(values, "probability")
     bad = (values < 0).any(axis=1) | (np.abs(values.sum(axis=1) - 1) > 1e-3)
     if bad.any():
         cell = int(bad.argmax())

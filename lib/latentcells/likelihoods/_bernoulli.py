@@ -52,10 +52,10 @@ class Bernoulli(Likelihood):
     """
 
     @staticmethod
-    def check(x):
+    def _check(x):
         _checks.unit(x, "x")
 
-    def start_at(self, x):
+    def _start_at(self, x):
         mean = np.clip(sum_over_cells(x) / x.shape[0], 1e-3, 1 - 1e-3)
         self.dense.bias.assign(np.log(mean / (1 - mean)))
 

@@ -57,10 +57,10 @@ class Gaussian(Likelihood):
     """
 
     @staticmethod
-    def check(x):
+    def _check(x):
         _checks.log1p(x, "x")
 
-    def start_at(self, x):
+    def _start_at(self, x):
         mean = sum_over_cells(x) / x.shape[0]
         variance = sum_over_cells(x, lambda values: (values - mean) ** 2) / x.shape[0]
         self.dense.bias.assign(mean)

@@ -45,7 +45,7 @@ class Likelihood(keras.layers.Layer):
         return {**super().get_config(), "n_genes": self.n_genes, "seed": self.seed}
 
     @staticmethod
-    def check(x):
+    def _check(x):
         """Refuse data that the likelihood is not meant for.
 
         Args:
@@ -56,7 +56,7 @@ class Likelihood(keras.layers.Layer):
         """
         raise NotImplementedError
 
-    def start_at(self, x):
+    def _start_at(self, x):
         """Set the biases so that the untrained decoder gives the average training cell.
 
         Args:
@@ -65,7 +65,7 @@ class Likelihood(keras.layers.Layer):
         raise NotImplementedError
 
     @staticmethod
-    def encoder_input(x):
+    def _encoder_input(x):
         """What the encoder sees of ``x``, (cells, genes): values of moderate size."""
         return x
 

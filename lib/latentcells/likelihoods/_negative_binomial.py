@@ -121,16 +121,16 @@ class NegativeBinomial(Likelihood):
     """
 
     @staticmethod
-    def check(x):
+    def _check(x):
         _checks.counted_cells(x, "x")
 
-    def start_at(self, x):
+    def _start_at(self, x):
         # one more molecule: a gene without any starts as the rarest, and not at a share of 0
         total = sum_over_cells(x).astype("float32") + 1.0
         self.dense.bias.assign(np.log(total / total.sum()))
 
     @staticmethod
-    def encoder_input(x):
+    def _encoder_input(x):
         return ops.log1p(x)
 
     def build(self, hidden_shape, library_shape):

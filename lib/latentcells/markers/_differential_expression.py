@@ -41,11 +41,13 @@ def differential_expression(adata, label="label") -> dict[str, pd.Series]:
         ['CD3D', 'CD19']
     """
     _checks.in_memory(adata)
+    _checks.has_x(adata)
     _checks.log1p(adata.X)
     _checks.unique_genes(adata)
     codes, names = ranked_labels(column(adata, label, "label").to_numpy(), adata.n_obs)
     groups = pd.Categorical(codes.astype(str), [str(code) for code in range(len(names))])
-    x = adata.X.astype(adata.X.dtype.newbyteorder("="))  # scanpy takes no other byte order
+    # scanpy takes neither half precision nor another byte order,
+    x = adata.X.astype(np.promote_types(adata.X.dtype, np.float32))
     x = sparse.csr_matrix(x) if sparse.issparse(x) else x  # and no sparse array
     tested = AnnData(x, pd.DataFrame({"label": groups}, adata.obs_names), adata.var[[]])
     # scanpy scores a gene that never varies, 0 / 0, as 0

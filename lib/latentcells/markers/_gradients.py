@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from latentcells import _checks
-from latentcells._arrays import same_cells
+from latentcells._arrays import dense_matrix, same_cells
 from latentcells._batching import in_batches
 
 
@@ -133,11 +133,8 @@ def check_cells_and_targets(function, x, target, batch_size) -> tuple[np.ndarray
         TypeError: for target codes or a batch size that are not integers.
     """
     _checks.at_least(batch_size, 1, "batch_size")
-    given, x, target = {"x": x, "target": target}, np.asarray(x), np.asarray(target)
-    if x.ndim != 2 or not x.size:
-        raise ValueError(f"x must have the shape (cells, genes), got {x.shape}: pass a dense 2-D array")
-    _checks.finite(x, "x")
-    x = x.astype(np.float32)
+    given = {"x": x, "target": target}
+    x, target = dense_matrix(x, "x").astype(np.float32), np.asarray(target)
     if target.shape != x.shape[:1]:
         raise ValueError(f"target has shape {target.shape}, x has {len(x)} cells: pass one code per cell")
     same_cells(**given)

@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from latentcells import _checks
-from latentcells._arrays import ranked_labels, same_cells, same_names
+from latentcells._arrays import dense_matrix, ranked_labels, same_cells, same_names
 
 
 def rank(scores, label, genes) -> dict[str, pd.Series]:
@@ -35,13 +34,12 @@ def rank(scores, label, genes) -> dict[str, pd.Series]:
         >>> rank([[2, 0], [2, 0], [0, 1], [0, 1]], ["B", "B", "T", "T"], ["CD19", "CD3D"])["T"].to_dict()
         {'CD3D': 1.0, 'CD19': -2.0}
     """
-    table, scores, genes = scores, np.asarray(scores), pd.Index(genes, name="gene")
+    table, scores, genes = scores, dense_matrix(scores, "scores"), pd.Index(genes, name="gene")
     if scores.shape != (len(label), len(genes)):
         raise ValueError(
             f"scores has shape {scores.shape}, expected {(len(label), len(genes))}: "
             "pass one row per label and one column per gene"
         )
-    _checks.finite(scores, "scores")
     if genes.has_duplicates:
         repeated = genes[genes.duplicated()][0]
         raise ValueError(f"genes has {repeated!r} more than once: make the names unique")

@@ -88,7 +88,7 @@ class BatchVAE(VAE):
         def normalized(tensor, name):
             return DomainBatchNormalization(len(self._names), name=name)(tensor, ops.argmax(batch, axis=-1))
 
-        tensor = self._hidden(self.head.encoder_input(x), self.hidden, seeds, normalized)
+        tensor = self._hidden(self.head._encoder_input(x), self.hidden, seeds, normalized)
         return keras.Model({"x": x, "batch": batch}, self._posterior_of(tensor, seeds), name="encoder")
 
     def _decoder(self, seeds):

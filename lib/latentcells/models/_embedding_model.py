@@ -103,7 +103,7 @@ class EmbeddingModel(CellModel):
         return "counts" if issubclass(self.reads, NegativeBinomial) else None
 
     def _check_values(self, x):
-        self.reads.check(x)
+        self.reads._check(x)
 
     def encode(self, x, batch_size=512, *, fill=None) -> np.ndarray:
         """z of each cell.

@@ -62,11 +62,11 @@ class MaskedAutoencoder(EmbeddingModel):
 
     def call(self, x, training=False):
         """The mask that was drawn, and the parameters that the visible genes lead to."""
-        mask = self.masking.mask(x)
+        mask = self.masking._draw_mask(x)
         return {"mask": mask, **self._predict(x, mask, training)}
 
     def _predict(self, x, mask, training=False):
-        visible, library = self.masking.hide(x, mask)
+        visible, library = self.masking._hide(x, mask)
         z = self.encoder(visible, training=training)
         return self.decoder({"z": z, "library": library}, training=training)
 
@@ -77,7 +77,7 @@ class MaskedAutoencoder(EmbeddingModel):
 
     def _prepare(self, x):
         if not self.started.value:
-            self.head.start_at(x)
+            self.head._start_at(x)
             self.started.assign(1.0)
 
     def predict_hidden(self, x, seed=0, batch_size=512, *, fill=None) -> dict:

@@ -82,8 +82,8 @@ class MaskedGeneTransformer(GeneTransformer):
     def call(self, x, training=False):
         """The ``mask`` that was drawn and the likelihood's parameters, (cells, genes) each."""
         x = ops.cast(x, "float32")
-        mask = self.masking.mask(x)
-        visible, library = self.masking.hide(x, mask)
+        mask = self.masking._draw_mask(x)
+        visible, library = self.masking._hide(x, mask)
         return {"mask": mask, **self.head(self._z(visible, training), library)}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -93,7 +93,7 @@ class MaskedGeneTransformer(GeneTransformer):
 
     def _prepare(self, x):
         if not self.started.value:
-            self.head.start_at(x)
+            self.head._start_at(x)
         super()._prepare(x)
 
     def _check_target(self, y, n_cells):

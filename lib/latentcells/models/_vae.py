@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from latentcells import _checks
+from latentcells._arrays import embedding
 from latentcells._batching import in_batches
 from latentcells.layers import Sampling
 from latentcells.likelihoods._get_likelihood import get_likelihood
@@ -90,7 +91,7 @@ class VAE(EmbeddingModel):
     def _encoder(self, seeds):
         """x (cells, genes) -> z_mean and z_log_var (cells, latent_dim)."""
         x = keras.Input((self.n_genes,), name="x")
-        tensor, genes = self.head.encoder_input(x), self.normalization_of == "genes"
+        tensor, genes = self.head._encoder_input(x), self.normalization_of == "genes"
         if genes:
             tensor = self._normalized(tensor, name="normalization")
         tensor = self._hidden(tensor, self.hidden, seeds, None if genes else self._normalized)
@@ -141,7 +142,7 @@ class VAE(EmbeddingModel):
 
     def _prepare(self, x):
         if not self._trained_steps.value:
-            self.head.start_at(x)
+            self.head._start_at(x)
 
     def _posterior(self, x, batch_size=512):
         """z_mean and z_log_var of checked cells."""
@@ -182,14 +183,13 @@ class VAE(EmbeddingModel):
 
     def _points(self, z, library):
         """Points of the latent space, ``z`` (cells, latent_dim), and the ``library`` of each, (cells, 1)."""
-        z = np.asarray(z)
-        if z.ndim != 2 or z.shape[1] != self.latent_dim or not len(z):
+        z = embedding(z)
+        if z.shape[1] != self.latent_dim:
             raise ValueError(
                 f"z must be (cells, {self.latent_dim}), got shape {z.shape}: model.encode(x) gives it"
             )
-        _checks.finite(z, "z")
-        library = np.asarray(library)
         _checks.finite(library, "library")
+        library = np.asarray(library)
         if library.min(initial=0) < 0:
             raise ValueError(
                 f"library must be 0 or more, got {library.min():.6g}: it is a cell's total count"

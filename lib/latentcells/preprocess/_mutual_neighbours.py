@@ -41,6 +41,8 @@ def shared_space(counts, n_components=20) -> np.ndarray:
         True
     """
     _checks.counts(counts, "counts")
+    if min(shape := np.shape(counts)) < 2:
+        raise ValueError(f"counts has shape {shape}: components need two cells and two genes, or more")
     _checks.not_empty(counts, "counts", genes=False)
     _checks.at_least(n_components, 1, "n_components")
     return unit_length_components(counts, n_components)
@@ -49,6 +51,7 @@ def shared_space(counts, n_components=20) -> np.ndarray:
 def unit_length_components(x, n_components=20) -> np.ndarray:
     """`shared_space` of any values that are not negative, (cells, genes), without its checks."""
     x = x.toarray() if sparse.issparse(x) else np.asarray(x)
+    x = x.astype(np.promote_types(x.dtype, np.float32))  # half precision has no digits for a library
     log1p = np.log1p(1e4 * x / x.sum(axis=1, keepdims=True))
     direction = log1p / np.linalg.norm(log1p, axis=1, keepdims=True)
     return PCA(min(n_components, *x.shape), random_state=0).fit_transform(direction)

@@ -74,7 +74,7 @@ def test_masking_hides_its_share_of_every_gene():
 @pytest.mark.backend
 def test_the_mask_says_what_is_hidden():
     layer, x = GeneMasking(0.5, seed=0), counts(50) + 1
-    mask = keras.ops.convert_to_numpy(layer.mask(x))
+    mask = keras.ops.convert_to_numpy(layer._draw_mask(x))
     same = GeneMasking(0.5, seed=0)
     np.testing.assert_array_equal(of(same, x), np.where(mask > 0, 0, x))
 
@@ -82,7 +82,7 @@ def test_the_mask_says_what_is_hidden():
 @pytest.mark.backend
 def test_what_is_hidden_counts_in_the_library_that_the_rest_promises():
     x = np.float32([[4, 6, 10], [0, 0, 8]])
-    visible, library = GeneMasking(0.5).hide(x, np.float32([[1, 0, 0], [0, 0, 1]]))
+    visible, library = GeneMasking(0.5)._hide(x, np.float32([[1, 0, 0], [0, 0, 1]]))
     np.testing.assert_array_equal(visible, [[0, 6, 10], [0, 0, 0]])
     np.testing.assert_array_equal(library, [[32], [0]])
 

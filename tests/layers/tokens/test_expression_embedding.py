@@ -41,7 +41,7 @@ def test_binned_takes_the_nearest_knot():
     binned = layer("binned")
     nearest = np.abs(VALUE[..., None] - KNOTS).argmin(axis=-1)
     np.testing.assert_array_equal(of(binned, VALUE), binned.table.numpy()[nearest])
-    assert set(np.unique(of(binned.weights_of, VALUE))) == {0.0, 1.0}
+    assert set(np.unique(of(binned._basis, VALUE))) == {0.0, 1.0}
 
 
 @pytest.mark.backend
@@ -55,7 +55,7 @@ def test_piecewise_interpolates_between_the_knots():
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_weights_sum_to_1_and_make_the_vector(kind):
     made = layer(kind)
-    weights = of(made.weights_of, VALUE)
+    weights = of(made._basis, VALUE)
     assert weights.shape == (5, 40, 2 if kind == "linear" else 7)
     np.testing.assert_allclose(of(made, VALUE), weights @ made.table.numpy(), atol=1e-6)
     if kind != "linear":

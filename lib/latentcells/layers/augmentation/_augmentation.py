@@ -29,9 +29,9 @@ class Augmentation(keras.layers.Layer):
 
     def call(self, x, training=True):
         x = ops.cast(x, "float32")
-        return self.draw(x) if training else x
+        return self._draw(x) if training else x
 
-    def draw(self, x):
+    def _draw(self, x):
         """The changed counts, (cells, genes)."""
         raise NotImplementedError
 

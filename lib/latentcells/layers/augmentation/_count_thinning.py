@@ -43,7 +43,7 @@ class CountThinning(Augmentation):
         super().__init__(seed, **kwargs)
         self.low = _checks.share(low, "low")
 
-    def draw(self, x):
+    def _draw(self, x):
         return self._thin(x, self._draw_share(x))
 
     def _thin(self, x, share):

@@ -55,7 +55,7 @@ class GeneDropout(Augmentation):
                 f"x has {input_shape[-1]} genes, mean has {len(self.mean)}: take the means of the same genes"
             )
 
-    def draw(self, x):
+    def _draw(self, x):
         dropout_rate = self.half / (self.half + ops.convert_to_tensor(self.mean, dtype="float32"))
         return x * ops.cast(self._uniform(ops.shape(x)) >= dropout_rate, "float32")
 

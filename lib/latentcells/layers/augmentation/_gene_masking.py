@@ -39,17 +39,17 @@ class GeneMasking(Augmentation):
         super().__init__(seed, **kwargs)
         self.rate = _checks.share(rate, "rate")
 
-    def mask(self, x):
+    def _draw_mask(self, x):
         """Where to hide, (cells, genes): 1 for the values of x that are hidden."""
         return ops.cast(self._uniform(ops.shape(x)) < self.rate, "float32")
 
-    def hide(self, x, mask):
+    def _hide(self, x, mask):
         """The visible counts, (cells, genes), and the library size that they lead to expect, (cells, 1)."""
         visible = ops.cast(x, "float32") * (1.0 - mask)
         return visible, ops.sum(visible, axis=-1, keepdims=True) / (1.0 - self.rate)
 
-    def draw(self, x):
-        return x * (1.0 - self.mask(x))
+    def _draw(self, x):
+        return x * (1.0 - self._draw_mask(x))
 
     def get_config(self):
         return {**super().get_config(), "rate": self.rate}

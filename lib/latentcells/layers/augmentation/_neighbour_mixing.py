@@ -47,9 +47,9 @@ class NeighbourMixing(CountThinning):
                 f"neighbour has shape {tuple(neighbour.shape)}, x {tuple(x.shape)}: one neighbour a cell"
             )
         x, neighbour = (ops.cast(values, "float32") for values in (x, neighbour))
-        return self.draw(x, neighbour) if training else x
+        return self._draw(x, neighbour) if training else x
 
-    def draw(self, x, neighbour):
+    def _draw(self, x, neighbour):
         """The mixed counts, (cells, genes)."""
         own_share = self._draw_share(x)
         return self._thin(x, own_share) + self._thin(neighbour, 1.0 - own_share)

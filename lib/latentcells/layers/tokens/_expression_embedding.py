@@ -59,7 +59,7 @@ class ExpressionEmbedding(keras.layers.Layer):
             name="table",
         )
 
-    def weights_of(self, value):
+    def _basis(self, value):
         r""":math:`\phi` of each value, (cells, tokens, 2 or n_bins)."""
         value = ops.expand_dims(ops.cast(value, "float32"), -1)
         if self.kind == "linear":
@@ -70,7 +70,7 @@ class ExpressionEmbedding(keras.layers.Layer):
         return ops.maximum(0.0, 1.0 - ops.abs(place - np.arange(self.n_bins, dtype="float32")))
 
     def call(self, value):
-        return ops.matmul(ops.cast(self.weights_of(value), self.compute_dtype), self.table)
+        return ops.matmul(ops.cast(self._basis(value), self.compute_dtype), self.table)
 
     def compute_output_shape(self, input_shape):
         return *input_shape, self.dim
