@@ -102,8 +102,7 @@ def match_genes(expression, expected, fill=None):
     genes = expression.genes
     if expected is None or genes is None or genes.equals(expected):
         return expression.matrix
-    if not genes.is_unique:
-        raise ValueError(f"gene {genes[genes.duplicated()][0]!r} is there twice: make the names unique first")
+    _checks.unique_names(genes)
     position = genes.get_indexer(expected)
     missing = expected[position < 0]
     if len(missing) and (fill is None or 2 * len(missing) > len(expected)):
@@ -137,12 +136,10 @@ def blocks(nest, size):
 
 
 def _matrix_of(adata, layer):
-    x = adata.X if layer is None else adata.layers[layer]
-    if x is None:
-        layers = layer_names(adata)
-        remedy = f"set adata.X = adata.layers[{layers[0]!r}].copy()" if layers else "it has no layer either"
-        raise ValueError(f"the AnnData has no X: {remedy}")
-    return x
+    if layer is not None:
+        return adata.layers[layer]
+    _checks.has_x(adata)
+    return adata.X
 
 
 def _float32(x):

@@ -6,9 +6,8 @@ import pandas as pd
 import pytest
 from sklearn.utils.class_weight import compute_sample_weight
 
-from latentcells._batching import in_batches
+from latentcells._batching import batches, in_batches
 from latentcells.models import CellAnnotator, _cell_annotator, _gene_transformer
-from latentcells.models._cell_model import batches
 from tests.helpers import refused, run_model_test, trained
 from tests.models.conftest import SETS, TRANSFORMER, TYPES, one_step
 
@@ -115,7 +114,7 @@ def test_the_function_of_the_values_begins_after_the_division(tokens, typed):
     """With other totals the counts give the same logits, and other values other ones."""
     own = {"sets": SETS, "n_tokens": None} if tokens == "sets" else {}
     model, x = annotator(tokens=tokens, target_sum=300.0, **own), typed["new x"][:5]
-    model.prepare(typed["x"])
+    model._prepare(typed["x"])
     function, values = model.from_log1p(), np.log1p(300.0 * x / x.sum(axis=1, keepdims=True))
     logits = keras.ops.convert_to_numpy(model.logits(x))
     np.testing.assert_allclose(keras.ops.convert_to_numpy(function(values)), logits, atol=1e-4)
@@ -225,7 +224,14 @@ def test_class_weights_are_refused(fitted, typed):
         ("even", "^class_weight='even' is unknown: choose from 'balanced'", ValueError),
     ):
         refused(lambda weight=weight: fitted.fit(x, y, class_weight=weight), message, kind)
-    message = "^class_weight needs an array of cells: pass sample_weight"
+    refused(lambda: fitted.fit(x, class_weight="balanced"), "^y is missing: pass the label of each cell")
+    short = r"^sample_weight has shape \(9,\) for 160 cells"
+    refused(lambda: fitted.fit(x, y, class_weight="balanced", sample_weight=np.ones(9)), short)
+    names = [f"cell {i}" for i in range(160)]
+    table, backwards = pd.DataFrame(x, names), pd.Series(1.0, names[::-1])
+    message = "^row 0 is cell 'cell 159' in sample_weight and 'cell 0' in x"
+    refused(lambda: fitted.fit(table, y, class_weight="balanced", sample_weight=backwards), message)
+    message = "^class_weight beside a list_iterator: give its mini-batches a sample_weight"
     refused(lambda: fitted.fit(iter([(x, y)]), class_weight="balanced"), message)
 
 

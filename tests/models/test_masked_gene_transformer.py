@@ -71,10 +71,10 @@ def test_the_loss_is_that_of_the_hidden_counts(pretrained, typed):
 
 def test_an_untrained_model_predicts_the_average_cell(typed):
     model = transformer()
-    model.prepare(typed["x"])
+    model._prepare(typed["x"])
     start = np.log((typed["x"].sum(axis=0) + 1) / (typed["x"].sum(axis=0) + 1).sum())
     np.testing.assert_allclose(model.head.dense.bias.numpy(), start, rtol=1e-5)
-    model.prepare(typed["x"][:5])  # the first cells count
+    model._prepare(typed["x"][:5])  # the first cells count
     np.testing.assert_allclose(model.head.dense.bias.numpy(), start, rtol=1e-5)
 
 

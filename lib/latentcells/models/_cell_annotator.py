@@ -2,12 +2,14 @@
 
 import keras
 import numpy as np
+import pandas as pd
 from keras import ops
 
 from latentcells import _checks
 from latentcells._arrays import column
 from latentcells._batching import in_batches
 from latentcells._streams import is_stream
+from latentcells.models._door import _check_weight, as_names
 from latentcells.models._gene_transformer import GeneTransformer
 
 UNASSIGNED = "unassigned"
@@ -111,32 +113,35 @@ class CellAnnotator(GeneTransformer):
 
         Args:
             x: (cells, genes), counts, in any form.
-            y: (cells,), the name of each cell's type; beside an AnnData possibly the name of a column of ``obs``.
-            class_weight: ``"balanced"`` gives each type the same total weight, whatever its number of cells; or a
-                dictionary from a name to the weight of its cells. It multiplies ``sample_weight``.
+            y: (cells,), the label of each cell: names, or codes, or beside an AnnData the name of a column of ``obs``.
+            class_weight: ``"balanced"`` gives each label the same total weight, whatever its number of cells; or a
+                dictionary from a label to the weight of its cells. It multiplies ``sample_weight``.
 
         The other arguments are those of the other models' `fit`.
-
-        Returns:
-            keras.callbacks.History.
 
         Raises:
             ValueError: for labels that are missing or unknown, a class weight that is missing, unknown or negative,
                 and as `CellModel.fit`.
         """
         if class_weight is not None:
-            if is_stream(x):
-                raise ValueError("class_weight needs cells in memory: pass sample_weight in the mini-batches")
-            names = column(x, y, "y") if isinstance(y, str) and hasattr(x, "obs_names") else y
-            weight = self._class_weight(
-                self._check_target(names, 0 if names is None else len(names)), class_weight
-            )
-            sample_weight = weight if sample_weight is None else weight * np.asarray(sample_weight)
+            sample_weight = self._weight(x, y, class_weight, sample_weight)
         return super().fit(
             x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle, None,
-            sample_weight, initial_epoch, steps_per_epoch, validation_steps, validation_batch_size,
-            validation_freq,
+            sample_weight, initial_epoch, steps_per_epoch, validation_steps, validation_batch_size, validation_freq,
         )  # fmt: skip
+
+    def _weight(self, x, y, class_weight, sample_weight):
+        """The weight of each cell, (cells,), by its label and by itself; a series keeps its index."""
+        if is_stream(x):
+            raise ValueError(
+                f"class_weight beside a {type(x).__name__}: give its mini-batches a sample_weight"
+            )
+        y = column(x, y, "y") if isinstance(y, str) and hasattr(x, "obs_names") else y
+        weight = self._class_weight(self._check_target(y, len(y) if np.ndim(y) else 0), class_weight)
+        if sample_weight is None:
+            return weight
+        _check_weight(sample_weight, len(weight))
+        return weight * (sample_weight if isinstance(sample_weight, pd.Series) else np.asarray(sample_weight))
 
     def _check_target(self, y, n_cells):
         """The code of each cell's label, (cells,) int32, from names; or from codes, where no label is a number."""
@@ -167,7 +172,7 @@ class CellAnnotator(GeneTransformer):
         Raises:
             ValueError: for a name that is not among ``labels``.
         """
-        names = [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+        names = as_names(names).tolist()
         code = {name: i for i, name in enumerate(self.labels)}
         unknown = sorted(set(names) - code.keys())
         if unknown:
@@ -178,7 +183,7 @@ class CellAnnotator(GeneTransformer):
         """The weight of each cell, (cells,) float32, from its code and the weight of each class."""
         if isinstance(class_weight, dict):
             weight = {str(name): value for name, value in class_weight.items()}
-            self.codes(weight)  # refuses a name that the model does not know
+            self.codes(list(weight))  # refuses a name that the model does not know
             weight = {name: _checks.not_negative(w, f"class_weight[{name!r}]") for name, w in weight.items()}
         elif _checks.choice(class_weight, ("balanced",), "class_weight"):
             present, n_cells = np.unique(codes, return_counts=True)
@@ -208,7 +213,7 @@ class CellAnnotator(GeneTransformer):
         """Name the cells.
 
         Args:
-            x: (cells, genes), counts.
+            x: (cells, genes), counts, in any form.
             threshold: a cell whose most probable label has a probability below it is "unassigned"; in [0, 1).
             batch_size: cells at a time; fewer where they have many tokens.
             fill: 0 takes genes of the model that the cells lack as 0; None refuses them.

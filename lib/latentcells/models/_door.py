@@ -60,10 +60,7 @@ class Door:
         return data
 
     def _remember(self, genes):
-        if not genes.is_unique:
-            raise ValueError(
-                f"gene {genes[genes.duplicated()][0]!r} is there twice: call adata.var_names_make_unique() first"
-            )
+        _checks.unique_names(genes)
         self._genes = pd.Index(genes.astype(str))
 
     def _feed(self, x, y=None, sample_weight=None, batch_size=None, fill=None):

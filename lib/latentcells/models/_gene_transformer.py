@@ -201,13 +201,12 @@ class GeneTransformer(CellModel):
                 raise ValueError(
                     f"{len(empty)} cells have no gene that can be a token (the first has index {empty[0]}): drop them"
                 )
-        return x
 
     def encode(self, x, batch_size=256, *, fill=None) -> np.ndarray:
         """z of each cell.
 
         Args:
-            x: (cells, genes), counts.
+            x: (cells, genes), counts, in any form.
             batch_size: cells at a time; fewer where they have many tokens.
             fill: 0 takes genes of the model that the cells lack as 0; None refuses them.
 
@@ -215,10 +214,9 @@ class GeneTransformer(CellModel):
             (cells, dim) float32.
 
         Raises:
-            ValueError: for another number of genes, data that are no counts, and a cell without a token.
+            ValueError: for another number of genes, missing ones, data that are no counts, and a cell without a token.
         """
-        x = self._take(x, fill=fill).matrix
-        return in_batches(self.trunk, x, batch_size=self._bounded(batch_size))
+        return in_batches(self.trunk, self._take(x, fill=fill).matrix, batch_size=self._bounded(batch_size))
 
     def attention(self, x, batch_size=32, *, fill=None) -> np.ndarray:
         r"""The share of a cell's attention that each gene receives.
@@ -230,7 +228,7 @@ class GeneTransformer(CellModel):
         no token. The maps of one mini-batch are freed before the next: memory does not grow with the cells.
 
         Args:
-            x: (cells, genes), counts.
+            x: (cells, genes), counts, in any form.
             batch_size: cells at a time; fewer where they have many tokens.
             fill: 0 takes genes of the model that the cells lack as 0; None refuses them.
 
@@ -241,7 +239,7 @@ class GeneTransformer(CellModel):
         Raises:
             ValueError: as `encode`, and for a model without blocks.
         """
-        cells = self._check_attention(x, fill)
+        cells = self._take_for_attention(x, fill)
         return in_batches(self._attention, cells, batch_size=self._bounded(batch_size))
 
     def _attention(self, x):
@@ -258,7 +256,7 @@ class GeneTransformer(CellModel):
         """The attention of every head of every block, of a few cells.
 
         Args:
-            x: (cells, genes), counts.
+            x: (cells, genes), counts, in any form.
             fill: 0 takes genes of the model that the cells lack as 0; None refuses them.
 
         Returns:
@@ -269,7 +267,7 @@ class GeneTransformer(CellModel):
             ValueError: as `attention`.
             MemoryError: where the maps need more memory than is free.
         """
-        x = self._check_attention(x, fill)
+        x = self._take_for_attention(x, fill)
         cells, free = x.shape[0], psutil.virtual_memory().available
         needed = 4 * cells * self.depth * self.n_heads * self._places**2
         if 3 * needed > free:  # the maps of the blocks, and their stack
@@ -280,7 +278,7 @@ class GeneTransformer(CellModel):
         maps = in_batches(self.maps, x, batch_size=32)
         return {**maps, "attention": np.stack(maps["attention"], axis=1)}
 
-    def _check_attention(self, x, fill):
+    def _take_for_attention(self, x, fill):
         if not self.depth:
             raise ValueError(
                 "depth=0 leaves no block, and no attention: build the model with depth=1 or more"

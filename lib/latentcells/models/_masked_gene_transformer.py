@@ -92,6 +92,7 @@ class MaskedGeneTransformer(GeneTransformer):
         return self._mean_loss(masked_reconstruction(loss, y_pred["mask"]), sample_weight)
 
     def _prepare(self, x):
+        """Take over the mean of each gene of the training cells, and start at their average, once."""
         if not self.started.value:
             self.head._start_at(x)
         super()._prepare(x)
