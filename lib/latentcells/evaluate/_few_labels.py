@@ -42,7 +42,7 @@ def few_labels(z, label, test, per_type=10, n_neighbors=15, standardise=True, se
     points, codes, _ = labelled_embedding(z, label, "few_labels")
     _checks.at_least(n_neighbors, 1, "n_neighbors")
     labelled = draw_labels(label, test, per_type, seed)
-    same_cells(z=z, test=test)
+    same_cells(z=z, label=label, test=test)
     test = np.asarray(test, bool)
     if not test.any():
         raise ValueError(f"test is true for none of the {len(test)} cells: none is left to be scored")

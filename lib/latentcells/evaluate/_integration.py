@@ -60,7 +60,7 @@ def integration(z, batch, label, before=None) -> dict:
             "before is None: pass the uncorrected embedding of the same cells, such as 50 principal components of log1p"
         )
     uncorrected = embedding(before, "before")
-    same_cells(z=z, batch=batch, before=before)
+    same_cells(z=z, batch=batch, label=label, before=before)
     _check_design(batches, batch_names, types, type_names)
     scores = _scores(*(space.astype(np.float32) for space in (points, uncorrected)), batches, types)
     scores = {name: float(value) for name, value in scores.items()}
