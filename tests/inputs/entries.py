@@ -320,7 +320,7 @@ ELSEWHERE = {
     "datasets.names": "tests/datasets/test_load.py",
     "datasets.stream": "tests/datasets/test_stream.py",
     "datasets.simulate": "tests/datasets/test_simulate.py",
-    "datasets.reactome": "tests/preprocess/test_gene_modules.py",
+    "datasets.reactome": "tests/datasets/test_reactome.py",
     **{f"datasets.{name}": f"tests/datasets/test_{name}.py"
        for name in ("cell_mixture", "kang", "pbmc3k", "pbmc_facs", "pbmc_reference", "rna_mixture")},
     "datasets.pbmc3k_processed": "tests/datasets/test_pbmc3k.py",

@@ -4,7 +4,7 @@ from functools import cache
 
 from tests.inputs import refusals
 from tests.inputs.entries import Entry
-from tests.inputs.forms import BATCH, COUNTS, LABEL, N_GENES
+from tests.inputs.forms import BATCH, COUNTS, LABEL, N_CELLS, N_GENES
 from tests.inputs.public import PUBLIC
 from tests.trainings import model_input, small_models
 
@@ -34,35 +34,36 @@ _COUNTS = (
 )
 
 
+def _call(model, method, cells):
+    once = {} if method == "attention_maps" else {"batch_size": N_CELLS}
+    return getattr(trained_models()[model], method)(cells, **once)
+
+
 def _of_counts(model, method):
     def call(x):
-        return getattr(trained_models()[model], method)(x)
+        return _call(model, method, x)
 
     return Entry(call, "counts", _COUNTS, ("one cell",))
 
 
 def _of_counts_and_batches(model, method):
     def call(x, rows):
-        return getattr(trained_models()[model], method)({"x": x, "batch": rows(BATCH)})
+        return _call(model, method, {"x": x, "batch": rows(BATCH)})
 
     return Entry(call, "counts", _COUNTS | refusals.MISALIGNED, ("one cell",), rows=True)
 
 
-def _of_z(model, _):
+def _of_z(model):
     refuses = refusals.dense("z", "cells, dimensions") | {
         "one gene": r"ValueError: z must be \(cells, 2\), got shape \(96, 1\): model\.encode\(x\) gives it"
     }
-    return Entry(
-        lambda z: trained_models()[model].decode(z),
-        "embedding",
-        refuses,
-        ("-1", "z-scores", "another unit", "one cell"),
-    )
+    allows = "-1", "z-scores", "another unit", "one cell"
+    return Entry(lambda z: trained_models()[model].decode(z), "embedding", refuses, allows)
 
 
 def _entry(model, method):
     if method == "decode":
-        return _of_z(model, method)
+        return _of_z(model)
     takes_batches = model in ("BatchVAE", "NeighbourVAE")
     return (_of_counts_and_batches if takes_batches else _of_counts)(model, method)
 
