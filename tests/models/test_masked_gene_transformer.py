@@ -102,5 +102,5 @@ def test_labels_are_refused(typed):
     model.compile()
     message = "^y is given, but the model learns without labels: leave y out, or build a CellAnnotator$"
     refused(lambda: model.fit(typed["x"], typed["y"]), message)
-    with pytest.raises(TypeError, match="labels"):
+    with pytest.raises(ValueError, match="labels"):
         transformer(labels=TYPES)
