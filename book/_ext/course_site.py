@@ -10,7 +10,8 @@ from docutils import nodes
 UNUSED = (
     "**/*.map", "mathjax/*.js", "mathjax/sre/mathmaps/*.json", "mathjax/output/svg.js", "mathjax/output/svg/**/*.js",
     "mathjax/input/tex*.js", "mathjax/input/asciimath.js", "mathjax/input/tex/extensions/all-packages.js",
-    "mathjax/output/chtml.js", "mathjax/output/chtml/fonts/tex.js", "mathjax/ui/menu.js", "vendor/**/*.ttf", "locales/**/*.*o",
+    "mathjax/output/chtml.js", "mathjax/output/chtml/fonts/tex.js", "mathjax/ui/menu.js",
+    "vendor/**/*.ttf", "locales/**/*.*o",
 )  # fmt: skip
 USED = {"tex-chtml.js", "base.json", "en.json"}
 
