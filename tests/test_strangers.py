@@ -255,7 +255,7 @@ def test_declared_bytes(tmp_path):
 def test_a_file_that_is_no_archive(tmp_path, publish):
     path = tmp_path / "model.keras"
     path.write_bytes(b"not a zip")
-    refused(lambda: lc.models.load(path), r"model\.keras is no model that Keras save: get another copy")
+    refused(lambda: lc.models.load(path), r"model\.keras is no model that Keras saved: get another copy")
     publish("strangers", file="a file that is no archive", answer="refused")
 
 

@@ -6,11 +6,12 @@ It is a program of its own, ``python tests/trainings.py --help``, because "the s
 import argparse
 from pathlib import Path
 
+import latentcells as lc  # before Keras, so that TensorFlow's log lines stay out of standard error
+
+# isort: split
 import keras
 import numpy as np
 from keras import ops
-
-import latentcells as lc
 
 BATCHES = ["plate 1", "plate 2"]
 LABELS = ["B", "T"]
