@@ -94,6 +94,7 @@ grade: $(ENV)  ## grade a class (SUBMISSIONS=folder); the results go to GRADES, 
 	    $(PY) -m tools.classroom.grade "$(SUBMISSIONS)" --out "$(GRADES)" --jobs $(JOBS)
 
 bench: $(BENCH)  ## run other tools beside ours, in .venv-bench (needs torch, gigabytes unless TORCH names a CPU build)
+	.venv-bench/bin/python -m benchmarks.door
 	.venv-bench/bin/python -m benchmarks.speed
 	.venv-bench/bin/python -m benchmarks.correctors
 

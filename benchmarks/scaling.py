@@ -59,7 +59,6 @@ def train(how, path) -> dict:
     model.compile(optimizer="adam")
     if how == FROM_DISK:
         x = lc.datasets.stream(path)
-        model.prepare(np.concatenate([batch.numpy() for batch in x.take(8)]))
     else:
         with h5py.File(path) as file:
             x = read_elem(file["layers/counts"]).astype("float32").toarray()

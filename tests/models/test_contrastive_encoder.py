@@ -83,12 +83,12 @@ def test_two_views_of_one_cell_are_drawn(model, counts):
 
 def test_a_view_is_a_thinned_and_masked_cell(counts):
     x = counts + 100
-    view = np.asarray(encoder().view(x))
+    view = np.asarray(encoder()._view(x))
     assert (view <= x).all() and (view == np.rint(view)).all()
     assert abs((view == 0).mean() - 0.3) < 0.06
     kept = (view.sum(axis=1) / (x * (view > 0)).sum(axis=1)).round(2)
     assert kept.min() > 0.45 and kept.max() <= 1 and kept.std() > 0.1
-    assert not np.array_equal(view, encoder(seed=1).view(x))
+    assert not np.array_equal(view, encoder(seed=1)._view(x))
 
 
 def test_z_comes_before_the_projector(model, counts):
@@ -150,7 +150,7 @@ def test_augmentations_are_applied_one_after_the_other():
             return 2 * x if training else x
 
     np.testing.assert_array_equal(
-        encoder(augmentations=[Add(), Double()]).view(np.ones((2, 20))), np.full((2, 20), 4)
+        encoder(augmentations=[Add(), Double()])._view(np.ones((2, 20))), np.full((2, 20), 4)
     )
 
 

@@ -35,12 +35,12 @@ def test_what_every_model_must_bear(keywords, plates, tmp_path):
 class StandIn:
     """A model whose z is known: two lines of cells, far apart."""
 
-    partner_rate, n_neighbors, steps_of_walk = 0.3, 3, 4
+    partner_rate, n_neighbors, walk_length = 0.3, 3, 4
 
     def __init__(self, n):
         self.asked, self.z = 0, np.arange(n)[:, None] + 1000.0 * (np.arange(n) >= n // 2)[:, None]
 
-    def posterior(self, x):
+    def _posterior(self, x):
         self.asked += 1
         return {"z_mean": self.z}
 
