@@ -10,6 +10,7 @@ from scipy import sparse
 from latentcells import _checks
 from latentcells._arrays import column, layer_names
 
+NO_FILL = "no fill"
 NOT_CELLS = "x must be (cells, genes), got {}: pass an AnnData, a matrix or a table, one row a cell"
 
 
@@ -74,17 +75,29 @@ def read(cells, layer=None) -> Expression:
         TypeError: for anything else, and for values that are no numbers.
         ValueError: for another rank, no cell, or an AnnData without the matrix.
     """
+    genes = gene_names(cells)
     if hasattr(cells, "obs_names"):
         _checks.in_memory(cells)
         x = _matrix_of(cells, layer if layer in cells.layers else None)
-        return Expression(_float32(x), cells.var_names, cells.obs_names)
+        return Expression(_float32(x), genes, cells.obs_names)
     if cells is None or isinstance(cells, (str, bytes, dict, set)):
         raise TypeError(NOT_CELLS.format(type(cells).__name__))
-    genes = names = None
-    if hasattr(cells, "columns") and hasattr(cells, "index"):
-        genes = cells.columns if all(isinstance(name, str) for name in cells.columns) else None
-        names, cells = cells.index, cells.to_numpy()
-    return Expression(_float32(cells), genes, names)
+    if _is_table(cells):
+        return Expression(_float32(cells.to_numpy()), genes, cells.index)
+    return Expression(_float32(cells))
+
+
+def gene_names(cells):
+    """The names of the genes, a pandas Index: ``var_names`` or a table's columns if they are texts; or None."""
+    if hasattr(cells, "obs_names"):
+        return cells.var_names
+    if _is_table(cells) and all(isinstance(name, str) for name in cells.columns):
+        return cells.columns
+    return None
+
+
+def _is_table(cells):
+    return hasattr(cells, "columns") and hasattr(cells, "index")
 
 
 def match_genes(expression, expected, fill=None):
@@ -93,25 +106,40 @@ def match_genes(expression, expected, fill=None):
     Args:
         expression: `Expression`.
         expected: the model's genes, or None where it knows no names; nothing is matched then.
-        fill: 0 takes genes that the cells lack as 0; None refuses them.
+        fill: 0 takes genes that the cells lack as 0; None refuses them, and so does `NO_FILL`, for a caller that
+            has no such argument to offer.
 
     Raises:
-        ValueError: for repeated names, and for missing genes: more than half, or any without ``fill``.
+        ValueError: for repeated names, and for missing genes: more than half, or any unless they are filled.
     """
-    _checks.choice(fill, (None, 0), "fill")
+    _checks.choice(fill, (None, 0, NO_FILL), "fill")
     genes = expression.genes
     if expected is None or genes is None or genes.equals(expected):
         return expression.matrix
     _checks.unique_names(genes)
     position = genes.get_indexer(expected)
-    missing = expected[position < 0]
-    if len(missing) and (fill is None or 2 * len(missing) > len(expected)):
+    missing, most = expected[position < 0], len(expected) / 2
+    if len(missing) and (fill != 0 or len(missing) > most):
         first = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-        usual = (
-            "pass fill=0 to take them as 0" if 2 * len(missing) <= len(expected) else "translate the names"
+        remedy = (
+            "pass fill=0 to take them as 0" if fill is None else "keep them in the cells that it learns from"
         )
-        raise ValueError(f"x lacks {len(missing)} of the model's {len(expected)} genes ({first}): {usual}")
+        if len(missing) > most:
+            remedy = "translate the names"
+        raise ValueError(f"x lacks {len(missing)} of the model's {len(expected)} genes ({first}): {remedy}")
     return _columns(expression.matrix, position)
+
+
+def stack(nests):
+    """Mini-batches of cells one below the other; expression, (cells, genes), as CSR, the rest as arrays."""
+    return keras.tree.map_structure(
+        lambda *parts: (
+            sparse.vstack(list(map(sparse.csr_matrix, parts)), format="csr")
+            if parts[0].ndim == 2
+            else np.concatenate(parts)
+        ),
+        *nests,
+    )
 
 
 def n_cells(nest) -> int:

@@ -36,6 +36,15 @@ def check_stream(stream, check):
     return chain(first, (check(*_unpack(batch)) for batch in stream)), first
 
 
+def cells_of(stream):
+    """The cells of each mini-batch of a stream, without targets and weights, in NumPy."""
+    if isinstance(stream, tf.data.Dataset):
+        stream = stream.map(_dense).as_numpy_iterator()
+    elif isinstance(stream, keras.utils.PyDataset):
+        stream = (stream[i] for i in range(stream.num_batches))
+    return (_unpack(element)[0] for element in stream)
+
+
 def with_plain_refusals(call):
     """What ``call()`` gives; a refusal of ours comes out as it was, without the trace of TensorFlow's pipeline."""
     try:

@@ -265,9 +265,13 @@ def test_cells_that_keep_their_order_are_refused(plates):
 
 
 def test_data_that_are_no_dictionary_are_refused(plates):
-    message = r'^x must be \{"x": counts, "batch": names\}, arrays: neighbours are looked for among them$'
-    for x in (plates["x"], tf.data.Dataset.from_tensors(plates), None):
+    for x in (plates["x"], None):
+        message = r'^cells must come as \{"x": counts, "batch": names\}'
         refused(lambda x=x: vae().fit(x), message, TypeError)
+    stream = tf.data.Dataset.from_tensors(plates)
+    refused(
+        lambda: vae().fit(stream), "^x is a .*Dataset: neighbours are looked for among cells in", TypeError
+    )
 
 
 def test_data_of_another_kind_are_refused(plates):

@@ -570,8 +570,8 @@ def test_another_shape_is_refused(model, counts):
 
 
 def test_decode_refuses_another_latent_space(model):
-    for z in (np.zeros((4, 3)), np.zeros(2)):
-        refused(lambda z=z: model.decode(z), r"^z must be \(cells, 2\), got shape")
+    refused(lambda: model.decode(np.zeros((4, 3))), r"^z must be \(cells, 2\), got shape \(4, 3\)")
+    refused(lambda: model.decode(np.zeros(2)), r"^z must have the shape \(cells, dimensions\), got \(2,\)")
 
 
 def test_decode_refuses_another_number_of_libraries(model):

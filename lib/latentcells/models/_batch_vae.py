@@ -7,6 +7,7 @@ from keras import ops
 from latentcells import _checks
 from latentcells._arrays import column
 from latentcells._batching import in_batches
+from latentcells._streams import is_stream
 from latentcells.layers import DomainBatchNormalization, GradientReversal
 from latentcells.models._door import as_names, check_alignment
 from latentcells.models._vae import VAE
@@ -146,6 +147,8 @@ class BatchVAE(VAE):
         }
 
     def _read(self, x, fill=None):
+        if is_stream(x):
+            return super()._read(x, fill)
         if hasattr(x, "obs_names"):
             x = {"x": x, "batch": _batch_column(x)}
         if not isinstance(x, dict) or set(x) != {"x", "batch"}:

@@ -112,8 +112,11 @@ class CellModel(Door, keras.Model):
             cells = self._take_all(x, y, sample_weight, training=True)
             if share:
                 cells, last = _cut(cells, share)
-                held_out = batches(last, validation_batch_size or batch_size)
+                size = validation_batch_size or batch_size
+                self._check_held_out(n_cells(last), size, "validation_batch_size")
+                held_out = batches(last, size)
             self._check_batches(n_cells(cells), batch_size)
+            self._remember_genes(x)
             self._prepare_from(cells)
             shuffler = self._shuffler(cells[0], epochs) if shuffle else None
             data = self._dataset(cells, batch_size, shuffler)
@@ -160,16 +163,18 @@ class CellModel(Door, keras.Model):
         self._build_optimizer()
         data = dense(self._take_all(x, y, sample_weight, training=True))
         self._check_batches(n_cells(data), n_cells(data))
+        self._remember_genes(x)
         self._prepare_from(data)
         return super().train_on_batch(*data, return_dict=return_dict)
 
-    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
-        """Keras's `test_on_batch` of a mini-batch in any form."""
-        return super().test_on_batch(*dense(self._take_all(x, y, sample_weight)), return_dict=return_dict)
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False, *, fill=None):
+        """Keras's `test_on_batch` of a mini-batch in any form; ``fill`` as in `evaluate`."""
+        data = dense(self._take_all(x, y, sample_weight, fill=fill))
+        return super().test_on_batch(*data, return_dict=return_dict)
 
-    def predict_on_batch(self, x):
-        """Keras's `predict_on_batch` of a mini-batch in any form."""
-        return super().predict_on_batch(dense(self._take(x).matrix))
+    def predict_on_batch(self, x, *, fill=None):
+        """Keras's `predict_on_batch` of a mini-batch in any form; ``fill`` as in `evaluate`."""
+        return super().predict_on_batch(dense(self._take(x, fill=fill).matrix))
 
     def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
         """Keras's `export`; the signature is the model's own by default: float32, any number of cells."""
@@ -234,7 +239,7 @@ class CellModel(Door, keras.Model):
 
     def _held_out(self, data, batch_size):
         x, y, weight = (*(data if isinstance(data, tuple) else (data,)), None, None)[:3]
-        return self._feed(x, y, weight, batch_size)
+        return self._feed(x, y, weight, batch_size, argument="validation_batch_size")
 
     def _shuffler(self, x, epochs):
         """The callback that orders the training cells anew."""
@@ -244,19 +249,19 @@ class CellModel(Door, keras.Model):
         """The mini-batches of a training; ``shuffler`` is None where the cells keep their order."""
         return batches(data, batch_size, None if shuffler is None else shuffler.order)
 
-    def _check_held_out(self, n, batch_size):
+    def _check_held_out(self, n, batch_size, argument):
         if self.compares_cells:
-            self._check_batches(n, batch_size, "validation_")
+            self._check_batches(n, batch_size, argument, "held-out")
 
-    def _check_batches(self, n, batch_size, prefix=""):
+    def _check_batches(self, n, batch_size, argument="batch_size", kind="training"):
         """Some models cannot take a step on one cell, not even the last one, and some not even a held-out one."""
         if self.lone_cell and (n % batch_size or min(n, batch_size)) == 1:
             reason, otherwise = self.lone_cell
             size = next((size for size in range(batch_size + 1, n + 1) if n % size != 1), None)
-            remedy = f"take {prefix}batch_size={size}" if size else "take more cells"
+            remedy = f"take {argument}={size}" if size else "take more cells"
             raise ValueError(
-                f"{prefix}batch_size={batch_size} leaves a {'held-out' if prefix else 'training'} batch of 1 of the "
-                f"{n} cells, which {reason}: {remedy}{otherwise}"
+                f"{argument}={batch_size} leaves a {kind} batch of 1 of the {n} cells, which {reason}: "
+                f"{remedy}{otherwise}"
             )
 
 

@@ -6,8 +6,8 @@ import pandas as pd
 from latentcells import _checks
 from latentcells._arrays import column, same_cells
 from latentcells._batching import batches
-from latentcells._cells import match_genes, n_cells, read
-from latentcells._streams import check_stream, is_stream, with_plain_refusals
+from latentcells._cells import NO_FILL, Expression, gene_names, match_genes, n_cells, read, stack
+from latentcells._streams import cells_of, check_stream, is_stream, with_plain_refusals
 
 
 class Door:
@@ -25,7 +25,10 @@ class Door:
         return None if self._genes is None else list(self._genes)
 
     def _read(self, x, fill=None):
-        """Cells in memory as an `Expression` whose genes are the model's, in its order."""
+        """The cells as an `Expression` whose genes are the model's, in its order; those of a stream as CSR."""
+        if is_stream(x):
+            parts = with_plain_refusals(lambda: [self._read(cells, fill).matrix for cells in cells_of(x)])
+            return Expression(stack(parts))
         expression = read(x, self._layer)
         return expression._replace(matrix=match_genes(expression, self._genes, fill))
 
@@ -44,7 +47,7 @@ class Door:
 
     def _take(self, x, training=False, fill=None):
         """The cells of a call, in memory, checked: an `Expression`."""
-        expression = self._read(x, fill)
+        expression = self._read(x, NO_FILL if training else fill)
         return expression._replace(matrix=self._check(expression.matrix, training))
 
     def _take_all(self, x, y=None, sample_weight=None, training=False, fill=None):
@@ -55,21 +58,23 @@ class Door:
         check_alignment(cells, y=y, sample_weight=sample_weight)
         n = n_cells(cells.matrix)
         data = _pack(cells.matrix, self._check_target(y, n), _check_weight(sample_weight, n))
-        if training and self._genes is None and cells.genes is not None:
-            self._remember(cells.genes)
         return data
 
-    def _remember(self, genes):
+    def _remember_genes(self, x):
+        """Keep the names of the genes that the model is going to learn from, if there are any and it has none."""
+        genes = gene_names(x["x"] if isinstance(x, dict) else x)
+        if self._genes is not None or genes is None:
+            return
         _checks.unique_names(genes)
         self._genes = pd.Index(genes.astype(str))
 
-    def _feed(self, x, y=None, sample_weight=None, batch_size=None, fill=None):
-        """Checked mini-batches of cells that the model does not train on."""
+    def _feed(self, x, y=None, sample_weight=None, batch_size=None, fill=None, argument="batch_size"):
+        """Checked mini-batches of cells that the model does not train on; ``argument`` is what a message calls it."""
         if is_stream(x):
             return self._check_stream(x, y, sample_weight)[0]
         data = self._take_all(x, y, sample_weight, fill=fill)
-        batch_size = _checks.at_least(32 if batch_size is None else batch_size, 1, "batch_size")
-        self._check_held_out(n_cells(data), batch_size)
+        batch_size = _checks.at_least(32 if batch_size is None else batch_size, 1, argument)
+        self._check_held_out(n_cells(data), batch_size, argument)
         return batches(data, batch_size)
 
     def _feed_cells(self, x, batch_size=None, fill=None):
@@ -79,8 +84,8 @@ class Door:
         cells = self._take(x, fill=fill).matrix
         return batches((cells,), _checks.at_least(32 if batch_size is None else batch_size, 1, "batch_size"))
 
-    def _check_held_out(self, n, batch_size):
-        """Some models cannot evaluate a mini-batch of ``n`` % ``batch_size`` cells."""
+    def _check_held_out(self, n, batch_size, argument):
+        """Refuse mini-batches that a model cannot evaluate; most can evaluate any."""
 
     def _check_stream(self, x, y=None, sample_weight=None):
         """The stream with each mini-batch checked, and a list of its first mini-batches."""
