@@ -39,10 +39,12 @@ def check_stream(stream, check):
 def cells_of(stream):
     """The cells of each mini-batch of a stream, without targets and weights, in NumPy."""
     if isinstance(stream, tf.data.Dataset):
-        stream = stream.map(_dense).as_numpy_iterator()
+        elements = stream.map(_dense).as_numpy_iterator()
     elif isinstance(stream, keras.utils.PyDataset):
-        stream = (stream[i] for i in range(stream.num_batches))
-    return (_unpack(element)[0] for element in stream)
+        elements = (stream[i] for i in range(stream.num_batches))
+    else:
+        elements = stream
+    return (_unpack(element)[0] for element in elements)
 
 
 def with_plain_refusals(call):
