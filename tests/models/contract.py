@@ -108,14 +108,23 @@ def fit(model, case, x=None, y=None, **keywords):
     return model.fit(x, y, **{"batch_size": CELLS // 2, "verbose": 0, **order, **keywords}).history
 
 
+def noise(model):
+    """The state of the model's random numbers, and a function that puts it back."""
+    states = [variable for variable in model.variables if variable.name == "seed_generator_state"]
+    values = [np.array(keras.ops.convert_to_numpy(state)) for state in states]
+
+    def restore():
+        for state, value in zip(states, values, strict=True):
+            state.assign(value)
+
+    return restore
+
+
 def replay(model, *calls):
     """What each call gives, all from the same state of the model's noise."""
-    states = [variable for variable in model.variables if variable.name == "seed_generator_state"]
-    start = [np.array(keras.ops.convert_to_numpy(state)) for state in states]
-    answers = []
+    restore, answers = noise(model), []
     for call in calls:
-        for state, value in zip(states, start, strict=True):
-            state.assign(value)
+        restore()
         answers.append(call())
     return answers
 
