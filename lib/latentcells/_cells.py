@@ -147,12 +147,12 @@ def n_cells(nest) -> int:
     return keras.tree.flatten(nest)[0].shape[0]
 
 
-def choose(nest, rows):
+def choose_rows(nest, rows):
     """Those rows of each array, or sparse matrix, of a nest."""
     return keras.tree.map_structure(lambda array: array[rows], nest)
 
 
-def dense(nest):
+def to_dense(nest):
     """The nest with each sparse matrix as an array."""
     return keras.tree.map_structure(lambda array: array.toarray() if sparse.issparse(array) else array, nest)
 
@@ -160,7 +160,7 @@ def dense(nest):
 def blocks(nest, size):
     """Dense blocks of ``size`` rows, one after the other: no more than that is ever made dense."""
     for start in range(0, n_cells(nest), size):
-        yield dense(choose(nest, slice(start, start + size)))
+        yield to_dense(choose_rows(nest, slice(start, start + size)))
 
 
 def _matrix_of(adata, layer):

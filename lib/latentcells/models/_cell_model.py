@@ -10,7 +10,7 @@ from keras import ops
 
 from latentcells import _checks
 from latentcells._batching import Shuffle, batches
-from latentcells._cells import choose, dense, n_cells
+from latentcells._cells import choose_rows, n_cells, to_dense
 from latentcells._streams import is_stream, with_plain_refusals
 from latentcells.models._door import Door
 
@@ -161,7 +161,7 @@ class CellModel(Door, keras.Model):
         if class_weight is not None:
             raise ValueError("class_weight is for fit: pass sample_weight, one weight a cell")
         self._build_optimizer()
-        data = dense(self._take_all(x, y, sample_weight, training=True))
+        data = to_dense(self._take_all(x, y, sample_weight, training=True))
         self._check_batches(n_cells(data), n_cells(data))
         self._remember_genes(x)
         self._prepare_from(data)
@@ -169,12 +169,12 @@ class CellModel(Door, keras.Model):
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False, *, fill=None):
         """Keras's `test_on_batch` of a mini-batch in any form; ``fill`` as in `evaluate`."""
-        data = dense(self._take_all(x, y, sample_weight, fill=fill))
+        data = to_dense(self._take_all(x, y, sample_weight, fill=fill))
         return super().test_on_batch(*data, return_dict=return_dict)
 
     def predict_on_batch(self, x, *, fill=None):
         """Keras's `predict_on_batch` of a mini-batch in any form; ``fill`` as in `evaluate`."""
-        return super().predict_on_batch(dense(self._take(x, fill=fill).matrix))
+        return super().predict_on_batch(to_dense(self._take(x, fill=fill).matrix))
 
     def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
         """Keras's `export`; the signature is the model's own by default: float32, any number of cells."""
@@ -232,7 +232,7 @@ class CellModel(Door, keras.Model):
 
     def _prepare_from(self, data):
         """Neither held-out cells nor cells of weight 0 prepare a model."""
-        self._prepare(choose(data[0], data[2] > 0) if len(data) > 2 else data[0])
+        self._prepare(choose_rows(data[0], data[2] > 0) if len(data) > 2 else data[0])
 
     def _prepare(self, x):
         """Take over what the model needs of its training cells, (cells, genes), dense or CSR, before the first step."""
@@ -268,7 +268,7 @@ class CellModel(Door, keras.Model):
 def _cut(data, share):
     """All cells but the last, and the last ones: a share of them."""
     n = int(n_cells(data) * (1 - share))
-    return choose(data, slice(n)), choose(data, slice(n, None))
+    return choose_rows(data, slice(n)), choose_rows(data, slice(n, None))
 
 
 def _row_a_cell(outputs, n):
