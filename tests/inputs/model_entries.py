@@ -69,7 +69,7 @@ def _entry(model, method):
 
 
 # These take no cells: names, another model, or the tensors of a graph.
-MODELS_ELSEWHERE = {"start_from": "gene_transformer"} | dict.fromkeys(
+MODELS_ELSEWHERE = dict.fromkeys(("log1p", "start_from"), "gene_transformer") | dict.fromkeys(
     ("codes", "from_log1p", "logits"), "cell_annotator"
 )
 

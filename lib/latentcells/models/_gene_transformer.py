@@ -129,7 +129,7 @@ class GeneTransformer(CellModel):
             is one more for ``attention`` and ``mask``.
         """
         counts = keras.Input((self.n_genes,), name="counts")
-        t, maps = self._tokens(self._log1p(counts), sets, seeds)
+        t, maps = self._tokens(self.log1p(counts), sets, seeds)
         if self.pooling == "cls":
             t, maps["mask"] = CellToken(next(seeds), name="cell")(t, maps["mask"])
         maps["attention"] = []
@@ -161,7 +161,7 @@ class GeneTransformer(CellModel):
         """z (cells, dim) of counts (cells, genes), with dropout in training, tensors."""
         return self.drop(self.trunk(x, training=training), training=training)
 
-    def _log1p(self, x):
+    def log1p(self, x):
         """The values that tokens are made of, (cells, genes), of counts (cells, genes), tensors."""
         return log_share(x, self.target_sum)
 
@@ -169,7 +169,7 @@ class GeneTransformer(CellModel):
         """Take over the mean of each gene of the training cells, (cells, genes), once."""
         if not self.started.value:
             if self.tokens != "sets":
-                log1p = (in_batches(self._log1p, block, batch_size=512) for block in blocks(x, 512))
+                log1p = (in_batches(self.log1p, block, batch_size=512) for block in blocks(x, 512))
                 self.trunk.get_layer("tokens").adapt(log1p)
             self.started.assign(1.0)
 
