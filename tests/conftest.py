@@ -8,6 +8,10 @@ import hypothesis
 import pytest
 
 from tests.book import book_rules as rules
+from tests.served_site import address, built, chromium, site, visit
+
+# Defined once for all folders: two Chromiums of one process would be two event loops in one thread.
+__all__ = ["address", "built", "chromium", "site", "visit"]
 
 # No deadline: the first call of a compiled function is slow. The same examples in every run: a red test stays red.
 hypothesis.settings.register_profile("latentcells", deadline=None, derandomize=True)
