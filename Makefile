@@ -62,7 +62,7 @@ test-all: test test-jax test-slow test-offline colab-check  ## make test, and th
 test-jax: $(ENV)  ## run on JAX the tests of what a backend can change
 	$(JAX) $(PYTEST) -m "backend and not slow" tests
 
-test-slow: $(ENV)  ## run the tests that take minutes
+test-slow: $(ENV)  ## run the tests that take long: axe on every page, stored runs again, other processes
 	$(PYTEST) -m slow tests
 
 test-offline: $(ENV)  ## run every notebook with no data at hand and downloads refused
@@ -70,7 +70,7 @@ test-offline: $(ENV)  ## run every notebook with no data at hand and downloads r
 	    rm -r $$empty; exit $$status
 
 reliability: $(ENV)  ## rebuild the tables of book/reliability.md
-	$(PY) -m pytest -n 0 --record tests/datasets/test_faults.py tests/test_strangers.py tests/test_inputs.py \
+	$(PY) -m pytest -n 0 -m "" --record tests/datasets/test_faults.py tests/test_strangers.py tests/test_inputs.py \
 	    tests/test_arguments.py tests/test_same_answer.py
 
 newest:  ## run the tests with the newest releases and say which dependency broke (needs a network)

@@ -165,7 +165,8 @@ def run_model_test(model_class, config, x, tmp_path, **keywords):
     """
     check_config(model_class, {**config, "seed": 3})
     model, again, other = (
-        trained(model_class(**config, seed=seed), x, around, **keywords) for seed, around in SEEDS
+        trained(model_class(**config, seed=seed), x, around, run_eagerly=EAGER, **keywords)
+        for seed, around in SEEDS
     )
     z = model.encode(x)
     width = model.latent_dim if hasattr(model, "latent_dim") else model.dim
@@ -180,14 +181,15 @@ def run_model_test(model_class, config, x, tmp_path, **keywords):
     _same_z_once_loaded(bare, x, tmp_path / "bare.keras")
 
 
+EAGER = keras.backend.backend() == "tensorflow"  # a few steps take less than their tracing does
 SEEDS = (0, 1), (0, 2), (1, 1)  # the model's own, and the global one, which is not to matter
 
 
-def trained(model, x, around=0, **keywords):
+def trained(model, x, around=0, run_eagerly=False, **keywords):
     """The model after a few quick steps; ``model.history`` says how they went."""
     keras.utils.set_random_seed(around)
     # one step an execution takes half the time to trace
-    model.compile(optimizer=keras.optimizers.Adam(0.01), steps_per_execution=1)
+    model.compile(optimizer=keras.optimizers.Adam(0.01), steps_per_execution=1, run_eagerly=run_eagerly)
     model.fit(x, **{"epochs": 2, "batch_size": 32, "verbose": 0, **keywords})
     return model
 

@@ -85,6 +85,7 @@ def test_a_log_level_that_is_set_stays(unset, before, after):
         assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == after
 
 
+@pytest.mark.slow
 def test_a_program_that_fits_a_model_on_jax_writes_nothing(unset):
     """On TensorFlow, test_same_answer.py asks the same of a program that fits every model."""
     unset.setenv("KERAS_BACKEND", "jax")
@@ -93,6 +94,7 @@ def test_a_program_that_fits_a_model_on_jax_writes_nothing(unset):
     assert (process.returncode, process.stdout, process.stderr) == (0, "", "jax\n")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unset")
 def test_a_notebook_that_fits_models_stores_nothing():
     cells = [

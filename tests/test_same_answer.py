@@ -1,7 +1,6 @@
 """The same answer twice: from the same seed to the bit, from the same weights on every backend.
 
-Separate processes train and load the models (tests/trainings.py); here their answers are compared. Tests that need
-more than one thread, or a second training on another backend, are slow.
+Separate processes train and load the models (tests/trainings.py); here their answers are compared.
 """
 
 import importlib.util
@@ -15,10 +14,11 @@ import pytest
 
 from tests import trainings
 
+pytestmark = pytest.mark.slow
 MODELS = list(trainings.small_models(12, 8))
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
-OTHER_BACKENDS = ["jax", pytest.param("torch", marks=pytest.mark.slow)]
+OTHER_BACKENDS = ["jax", "torch"]
 
 
 def run_trainings(folder, *arguments, backend="tensorflow", threads=1, hash_seed=0):
@@ -98,7 +98,6 @@ def test_the_comparison_detects_one_bit(first):
         assert_same_bits(one, other)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "threads"), [("tensorflow", 1), ("tensorflow", 2), ("jax", 1), ("jax", 2)]
 )

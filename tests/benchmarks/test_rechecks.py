@@ -29,6 +29,7 @@ def check(name, run):
     assert not contradiction, f"{name}: {contradiction}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
 def test_a_stored_run_still_holds(path, monkeypatch):
     monkeypatch.setattr(_fetch, "_RETRIES", 0)  # one quick attempt to download

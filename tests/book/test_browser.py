@@ -11,6 +11,7 @@ from tests.book import book_rules as rules
 
 CHAPTERS = sorted(path.stem for path in (rules.ROOT / "chapters").glob("*.ipynb"))
 PAGES = [re.sub(r"\.(md|ipynb)$", ".html", name) for name in rules.sources()]
+EVERY_PAGE = [*PAGES, "404.html", "search.html", "genindex.html"]
 COMPRESSED = re.compile(r"text/|javascript|json|svg")  # what GitHub Pages sends with gzip
 
 CONTRAST = ["color-contrast", "link-in-text-block"]  # what the colours decide
@@ -41,17 +42,70 @@ def severe(page, **options):
     ]
 
 
-@pytest.mark.parametrize("path", [*PAGES, "404.html", "search.html", "genindex.html"])
-def test_page(visit, path):
-    page = visit(path, width=390, reduced_motion="reduce")
+@pytest.mark.parametrize("path", EVERY_PAGE)
+def test_page_fits_a_phone(visit, path):
+    page = visit(path, width=390)
     assert not page.trouble
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, "it scrolls sideways"
-    page.set_viewport_size({"width": 1280, "height": 800})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", EVERY_PAGE)
+def test_page_is_accessible(visit, path):
+    page = visit(path, reduced_motion="reduce")
     assert not severe(page, rules={rule: {"enabled": False} for rule in CONTRAST})
     page.evaluate(ONE_OF_EACH_STYLE)
     assert not severe(page, runOnly=CONTRAST)
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
     assert not severe(page, runOnly=CONTRAST)
+
+
+def press(page, button, how):
+    if how == "tap":
+        button.tap()
+    elif how == "click":
+        button.click()
+    else:
+        button.press("Enter")
+
+
+@pytest.mark.parametrize(("width", "how"), [(390, "tap"), (390, "Enter"), (768, "click"), (768, "tap")])
+def test_the_menu_leads_to_a_chapter(visit, width, how):
+    page = visit("book/data.html", width=width, has_touch=how == "tap")
+    menu, button = page.locator("#pst-primary-sidebar-modal"), page.locator(".primary-toggle:visible")
+    assert not menu.is_visible()
+    press(page, button, how)
+    menu.locator("a", has_text="Batch correction").first.wait_for()
+    page.keyboard.press("Escape")
+    menu.wait_for(state="hidden")
+    press(page, button, how)
+    press(page, menu.locator("a[href$='05_batch_correction.html']").first, how)
+    page.wait_for_url("**/chapters/05_batch_correction.html")
+    assert not page.trouble
+
+
+@pytest.mark.parametrize(("width", "how"), [(390, "tap"), (768, "Enter")])
+def test_the_contents_of_a_page_lead_to_a_section(visit, width, how):
+    page = visit("chapters/01_vae.html", width=width, has_touch=how == "tap")
+    menu, button = page.locator("#pst-secondary-sidebar-modal"), page.locator(".secondary-toggle:visible")
+    press(page, button, how)
+    link = menu.locator("a[href='#take-aways']")
+    link.wait_for()
+    press(page, link, how)
+    menu.wait_for(state="hidden")
+    page.wait_for_function("document.querySelector('#take-aways').getBoundingClientRect().top < 200")
+
+
+@pytest.mark.parametrize("how", ["click", "Enter"])
+def test_on_a_wide_screen_the_sidebar_folds(visit, how):
+    page = visit("book/data.html", width=1280)
+    sidebar, button = page.locator(".bd-sidebar-primary"), page.locator(".primary-toggle:visible")
+    article = page.locator(".bd-article").bounding_box()["x"]
+    press(page, button, how)
+    page.wait_for_function(f"document.querySelector('.bd-article').getBoundingClientRect().x < {article}")
+    assert not sidebar.is_visible() or sidebar.bounding_box()["x"] < 0
+    press(page, button, how)
+    page.wait_for_function(f"document.querySelector('.bd-article').getBoundingClientRect().x >= {article}")
 
 
 def test_every_formula_is_typeset(visit):

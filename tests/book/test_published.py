@@ -15,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from tests.book import book_rules as rules
 from tools import colab
 
+pytestmark = pytest.mark.slow  # it builds a second book
 REPOSITORY, ADDRESS = "https://github.com/someone/cells", "https://someone.github.io/cells"
 HUB = "https://hub.example.org"
 WORKFLOW = (rules.ROOT / ".github/workflows/pages.yml").read_text(encoding="utf8")

@@ -149,6 +149,7 @@ def book(tmp_path):
     return build
 
 
+@pytest.mark.slow
 def test_a_new_stored_run_needs_no_edit(book, tmp_path):
     assert book() == (0, "")
     page = (tmp_path / "_out" / PAGE).read_text(encoding="utf8")
@@ -157,6 +158,7 @@ def test_a_new_stored_run_needs_no_edit(book, tmp_path):
     assert '<td data-value="1.5">1.50 ±\N{NO-BREAK SPACE}0.71</td><td>2</td>' in page
 
 
+@pytest.mark.slow
 def test_a_broken_stored_run_fails_the_build(book, tmp_path):
     path = tmp_path / "book" / "results" / "07_new.json"
     path.write_text(path.read_text().replace('"mean": 1.5', '"mean": 2.5'))
@@ -166,6 +168,7 @@ def test_a_broken_stored_run_fails_the_build(book, tmp_path):
     assert re.search(rf"results\.md:3: ERROR: {line}", said)
 
 
+@pytest.mark.slow
 def test_a_stored_run_without_a_chapter_fails_the_build(book, tmp_path):
     path = tmp_path / "book" / "results" / "07_new.json"
     path.rename(path.with_name("12_new.json"))
@@ -261,6 +264,7 @@ def test_with_every_table_open_a_phone_shows_all_of_it(visit):
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_sorted_and_filtered_it_is_accessible(visit, theme):
     page = visit(PAGE, theme, reduced_motion="reduce")

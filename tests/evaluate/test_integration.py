@@ -46,6 +46,7 @@ def scores():
 # -- what it computes --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_ten_scores_two_means_and_a_total(scores):
     for of_space in scores.values():
         assert list(of_space) == [*BIO, *BATCH, "scib_bio", "scib_batch", "scib_total"]
@@ -58,12 +59,14 @@ def test_ten_scores_two_means_and_a_total(scores):
         assert of_space["scib_total"] == pytest.approx(total, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_mixed_batches_and_separate_types_score_high(scores):
     mixed = scores["mixed"]
     assert mixed["scib_bio"] > 0.85 and mixed["scib_batch"] > 0.85
     assert mixed["kmeans_ari"] == 1.0 and mixed["graph_connectivity"] > 0.95
 
 
+@pytest.mark.slow
 def test_separate_batches_score_low_on_mixing(scores):
     mixed, split = scores["mixed"], scores["split"]
     assert split["scib_batch"] < mixed["scib_batch"] - 0.3
@@ -72,6 +75,7 @@ def test_separate_batches_score_low_on_mixing(scores):
     assert split["clisi"] > 0.95  # the neighbours are still of one type
 
 
+@pytest.mark.slow
 def test_shuffled_cells_score_low_on_biology_and_high_on_mixing(scores):
     mixed, shuffled = scores["mixed"], scores["shuffled"]
     for name in ("kmeans_nmi", "kmeans_ari", "clisi"):
@@ -80,6 +84,7 @@ def test_shuffled_cells_score_low_on_biology_and_high_on_mixing(scores):
     assert shuffled["ilisi"] > 0.85
 
 
+@pytest.mark.slow
 def test_equals_the_benchmarker_of_scib_metrics(scores):
     """On its default settings, from exact neighbours of its own format, found by sorting all distances."""
     from scib_metrics.benchmark import Benchmarker
@@ -110,6 +115,7 @@ def test_equals_the_benchmarker_of_scib_metrics(scores):
     np.testing.assert_allclose(list(scores["mixed"].values()), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_tables_and_series_give_the_same_and_nothing_is_changed(scores):
     index = [f"cell {i}" for i in range(180)]
     z, before = SPACES["mixed"].copy(), DESIGN["before"].copy()

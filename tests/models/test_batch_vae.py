@@ -219,6 +219,7 @@ def test_another_way_with_unknown_batches_is_refused(model, plates):
 # -- the adversary -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_adversary_takes_the_batch_out_of_z():
     """With next to no KL term, which would push out whatever the decoder is told anyway."""
     adata = datasets.simulate(n_cells=300, n_genes=60, n_types=3, markers_per_type=5, batch_shift=0.4, seed=0)

@@ -34,11 +34,13 @@ def nbval(folder, datasets, *notebooks, options=()):
     return run.returncode, run.stdout
 
 
+@pytest.mark.slow
 def test_strict_where_the_data_are(tmp_path):
     status, report = nbval(tmp_path, [], "print('stored')", "print('another')")
     assert (status, "outputs compared" in report, "1 failed, 1 passed" in report) == (1, True, True), report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["one process", "pytest-xdist"])
 def test_lax_where_they_are_not(tmp_path, options):
     cells = "print('another')", "raise AssertionError('✗ a claim')"
@@ -48,6 +50,7 @@ def test_lax_where_they_are_not(tmp_path, options):
     )
 
 
+@pytest.mark.slow
 def test_the_longest_chapter_starts_first(tmp_path):
     chapters = [
         [

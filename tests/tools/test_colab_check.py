@@ -46,6 +46,7 @@ def outcome(tmp_path, capsys):
     return outcome
 
 
+@pytest.mark.slow
 def test_a_new_package_is_no_fault_and_stays_out_of_this_environment(outcome):
     found = "import importlib.metadata as m, os; m.version('new_package'); assert not os.listdir()"
     held, said = outcome("new_package-1.0", found)
@@ -54,26 +55,31 @@ def test_a_new_package_is_no_fault_and_stays_out_of_this_environment(outcome):
         importlib.metadata.version("new_package")
 
 
+@pytest.mark.slow
 def test_a_changed_package_is_a_fault(outcome):
     held, said = outcome("tqdm-99.0")
     assert not held and f"changed tqdm from {importlib.metadata.version('tqdm')} to 99.0" in said
 
 
+@pytest.mark.slow
 def test_a_changed_package_that_was_loaded_needs_a_restart(outcome):
     held, said = outcome("numpy-99.0")
     assert not held and "to 99.0, which was loaded: a restart would be needed" in said
 
 
+@pytest.mark.slow
 def test_a_package_without_what_it_needs_is_a_fault(outcome):
     held, said = outcome("hungry_package-1.0")
     assert not held and "after the first cell hungry-package 1.0 requires a-package-that-is-not-there" in said
 
 
+@pytest.mark.slow
 def test_a_claim_that_does_not_hold_is_a_fault(outcome):
     held, said = outcome("", CLAIM)
     assert not held and "AssertionError: ✗ two and two make five" in said
 
 
+@pytest.mark.slow
 def test_a_kernel_that_dies_is_a_fault(outcome):
     held, said = outcome("", "import os; os._exit(1)")
     assert not held and said.startswith("✗ 01_doctored") and "died" in said
