@@ -114,7 +114,7 @@ def test_training_reaches_the_projector(counts):
 class Attracting(ContrastiveEncoder):
     """Views attract each other, and nothing keeps the cells apart."""
 
-    def _compare(self, a, b):
+    def compare(self, a, b):
         return keras.ops.sum(keras.ops.square(a - b), axis=-1)
 
 

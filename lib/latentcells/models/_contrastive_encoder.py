@@ -108,10 +108,18 @@ class ContrastiveEncoder(EmbeddingModel):
         """The objective of the two projections: the mean over cells, or one number for the batch."""
         for name, value in embedding_spread(y_pred["z_a"]).items():
             self.trackers[name].update_state(value)
-        return self._mean_loss(self._compare(y_pred["projected_a"], y_pred["projected_b"]), sample_weight)
+        return self._mean_loss(self.compare(y_pred["projected_a"], y_pred["projected_b"]), sample_weight)
 
-    def _compare(self, a, b):
-        """The objective of two projections (cells, projection) of the same cells."""
+    def compare(self, a, b):
+        """The objective of two projections of the same cells; a subclass may have its own.
+
+        Args:
+            a: (cells, projection) of one view of each cell, float32.
+            b: the same of the other view.
+
+        Returns:
+            a loss a cell, (cells,), or one number for the mini-batch.
+        """
         if self.objective == "info_nce":
             return info_nce(a, b, self.temperature)
         return barlow_twins(a, b) if self.objective == "barlow_twins" else vicreg(a, b)
