@@ -226,6 +226,9 @@ def test_a_bomb_is_refused_before_it_is_read(save, monkeypatch, publish, kind):
 def test_the_caller_sets_the_bound(save):
     path = save(small_vae())
     refused(lambda: lc.models.load(path, max_bytes=1000), "more than max_bytes=1000: trust it not, or raise")
+    refused(
+        lambda: lc.models.load(path, max_bytes="many"), "^max_bytes must be an integer, got 'many'", TypeError
+    )
     assert lc.models.load(path).compiled
 
 

@@ -154,12 +154,15 @@ def as_adata(case, x=None):
 
 
 def unsorted(x):
-    """CSR whose rows name their genes from the last to the first."""
+    """CSR whose rows name their genes from the last to the first, each in two parts that add up to its value."""
     csr = sparse.csr_matrix(x)
+    genes, values, ends = [], [], [0]
     for start, end in zip(csr.indptr, csr.indptr[1:], strict=False):
-        csr.indices[start:end], csr.data[start:end] = csr.indices[start:end][::-1], csr.data[start:end][::-1]
-    csr.has_sorted_indices = False
-    return csr
+        value = csr.data[start:end][::-1]
+        genes.append(np.tile(csr.indices[start:end][::-1], 2))
+        values.append(np.concatenate([np.floor(value / 2), value - np.floor(value / 2)]))
+        ends.append(ends[-1] + len(genes[-1]))
+    return sparse.csr_matrix((np.concatenate(values), np.concatenate(genes), ends), shape=x.shape)
 
 
 IN_MEMORY = {
@@ -167,7 +170,7 @@ IN_MEMORY = {
     "a list": lambda x: x.tolist(),
     "a DataFrame": lambda x: pd.DataFrame(x, CELL_NAMES[: len(x)], GENE_NAMES[: x.shape[1]]),
     "CSR": sparse.csr_matrix,
-    "CSR, unsorted": unsorted,
+    "CSR, unsorted, in parts": unsorted,
     "CSC": sparse.csc_matrix,
     "COO": sparse.coo_matrix,
     "a sparse array": sparse.csr_array,

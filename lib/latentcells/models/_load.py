@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import keras
 
-from latentcells import _hdf5
+from latentcells import _checks, _hdf5
 from latentcells.models._cell_model import CellModel
 
 MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
@@ -29,6 +29,7 @@ def load(path, max_bytes=_hdf5.LIMIT):
     Raises:
         ValueError: for a file that is no such archive, that holds more than ``max_bytes`` or anything but a model of
             this library, and as Keras does for a model with code in it.
+        TypeError: for a ``max_bytes`` that is no integer.
 
     Example:
         >>> import os, tempfile, numpy as np, latentcells as lc
@@ -40,7 +41,7 @@ def load(path, max_bytes=_hdf5.LIMIT):
         ...     lc.models.load(path).encode(cells).shape
         (4, 2)
     """
-    path = Path(path)
+    path, max_bytes = Path(path), _checks.at_least(max_bytes, 1, "max_bytes")
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path} is no model that Keras saved: get another copy")
     with zipfile.ZipFile(path) as archive:
