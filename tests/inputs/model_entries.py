@@ -5,7 +5,7 @@ from functools import cache
 from tests.inputs import refusals
 from tests.inputs.entries import Entry
 from tests.inputs.forms import BATCH, COUNTS, LABEL, N_CELLS, N_GENES
-from tests.inputs.public import PUBLIC
+from tests.inputs.public import PUBLIC, TENSORS
 from tests.trainings import model_input, small_models
 
 
@@ -73,7 +73,11 @@ MODELS_ELSEWHERE = dict.fromkeys(("log1p", "start_from"), "gene_transformer") | 
     ("codes", "from_log1p", "logits"), "cell_annotator"
 )
 
-METHODS = [name.split(".")[1:] for name in PUBLIC if name.startswith("models.") and name.count(".") == 2]
+METHODS = [
+    name.split(".")[1:]
+    for name in sorted(PUBLIC.keys() - TENSORS)
+    if name.startswith("models.") and name.count(".") == 2
+]
 MODEL_ENTRIES = {
     f"models.{model}.{method}": _entry(model, method)
     for model, method in METHODS
