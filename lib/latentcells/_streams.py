@@ -36,6 +36,15 @@ def check_stream(stream, check):
     return chain(first, (check(*_unpack(batch)) for batch in stream)), first
 
 
+def from_all_workers(data):
+    """The cells of every worker of a distributed training, the same for each of them; a lone worker has all."""
+    if getattr(keras.distribution.distribution(), "num_processes", 1) == 1:
+        return data
+    from jax.experimental import multihost_utils  # Keras distributes a training on JAX alone
+
+    return keras.tree.map_structure(lambda array: multihost_utils.process_allgather(array, tiled=True), data)
+
+
 def cells_of(stream):
     """The cells of each mini-batch of a stream, without targets and weights, in NumPy."""
     if isinstance(stream, tf.data.Dataset):

@@ -11,7 +11,7 @@ from keras import ops
 from latentcells import _checks
 from latentcells._batching import Shuffle, batches
 from latentcells._cells import choose_rows, n_cells, to_dense
-from latentcells._streams import is_stream, with_plain_refusals
+from latentcells._streams import from_all_workers, is_stream, with_plain_refusals
 from latentcells.models._door import Door
 
 
@@ -227,7 +227,8 @@ class CellModel(Door, keras.Model):
             raise ValueError(f"validation_split={share} needs cells in memory: pass validation_data")
         data, first = self._check_stream(x, y, sample_weight)
         if first:
-            self._prepare_from(keras.tree.map_structure(lambda *parts: np.concatenate(parts), *first))
+            cells = keras.tree.map_structure(lambda *parts: np.concatenate(parts), *first)
+            self._prepare_from(from_all_workers(cells))
         return data
 
     def _prepare_from(self, data):
