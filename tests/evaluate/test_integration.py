@@ -136,7 +136,8 @@ def test_tables_and_series_give_the_same_and_nothing_is_changed(scores):
 def test_the_scores_of_the_stored_run_come_out_again():
     """Those of uncorrected components, which were computed from an AnnData, on another processor.
 
-    kBET searches the neighbours along eigenvectors, which differ between processors, and so do the means with it.
+    kBET searches the neighbours along eigenvectors. Those of the stored run started from a random vector, which moves
+    kBET, and the means with it.
     """
     from benchmarks import batch_correction
     from benchmarks.records import FOLDER
