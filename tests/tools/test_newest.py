@@ -24,10 +24,12 @@ REPORT = """<testsuites><testsuite>
 
 
 def test_the_direct_dependencies_are_those_of_the_project():
-    assert newest.direct(PROJECT) == [
+    assert newest.direct_dependencies(PROJECT) == [
         "jupyter-book", "keras", "otter-grader", "pytest", "scib-metrics", "scikit-learn"
     ]  # fmt: skip
-    assert {"keras", "tensorflow", "hypothesis"} <= set(newest.direct((ROOT / "pyproject.toml").read_text()))
+    assert {"keras", "tensorflow", "hypothesis"} <= set(
+        newest.direct_dependencies((ROOT / "pyproject.toml").read_text())
+    )
 
 
 def test_installed_versions_are_listed():
@@ -41,7 +43,7 @@ def test_changed_versions_are_listed():
         {"keras": "3.13", "numpy": "2.0", "pip": "25"},
         {"keras": "3.15", "numpy": "2.0", "pip": "26"},
     )
-    assert newest.moved(before, after | {"rdata": "1"}, ["keras", "numpy", "rdata", "jax"]) == {
+    assert newest.changed_versions(before, after | {"rdata": "1"}, ["keras", "numpy", "rdata", "jax"]) == {
         "keras": ("3.13", "3.15"),
         "rdata": (None, "1"),
     }
@@ -49,7 +51,7 @@ def test_changed_versions_are_listed():
 
 def test_failed_tests_are_read_from_the_report(tmp_path):
     (tmp_path / "report.xml").write_text(REPORT)
-    assert newest.failed(tmp_path / "report.xml") == [
+    assert newest.failed_tests(tmp_path / "report.xml") == [
         "tests/models/test_vae.py::test_a[x-1]",
         "tests/test_plots.py::test_c",
     ]
