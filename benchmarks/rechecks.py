@@ -97,7 +97,7 @@ def _score_transformer():
 
 
 def _score_few_genes():
-    scores = transformer_genes.logistic("variable", 64, 0, ask=None)
+    scores = transformer_genes.score_logistic("variable", 64, 0, ask=None)
     return {"macro_f1[64 tokens]": scores["macro_f1"]}
 
 
