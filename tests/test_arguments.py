@@ -120,10 +120,10 @@ def test_what_is_no_number_is_refused(name, publish):
     unclear = {}
     for argument, kind in cases(name):
         wrong = {argument: WRONG[kind]}
-        got = outcome(lambda wrong=wrong: PUBLIC[name](*positional, **keywords | wrong))
+        result = outcome(lambda wrong=wrong: PUBLIC[name](*positional, **keywords | wrong))
         message = rf"(Type|Value)Error: {argument}\b.*({re.escape(repr(WRONG[kind]))}|dtype <U4)"
-        if not (isinstance(got, str) and re.match(message, got)):
-            unclear[argument, kind] = got if isinstance(got, str) else "a result"
+        if not (isinstance(result, str) and re.match(message, result)):
+            unclear[argument, kind] = result if isinstance(result, str) else "a result"
     assert unclear == {}
     for argument, kind in cases(name):
         publish("arguments", argument=f"{name}({argument})", input=kind, answer="refused")

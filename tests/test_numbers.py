@@ -57,15 +57,15 @@ def slope(function, values, at):
 
 def check_gradients(function, reference, values, of, rtol=2e-3):
     """Every gradient's share along a direction, against the reference's; ``rtol`` of the size of its terms."""
-    for at, got in enumerate(gradient(function, *values)):
+    for at, result in enumerate(gradient(function, *values)):
         if at in of:
-            due, step = slope(reference, values, at)
-            terms = np.float64(got) * step
+            expected, step = slope(reference, values, at)
+            terms = np.float64(result) * step
             # a difference of two sums near each other keeps fewer digits than either
             noise = 1e-12 * np.abs(np.float64(reference(*map(np.float64, values)))).sum()
-            assert abs(terms.sum() - due) <= rtol * np.abs(terms).sum() + 10 * noise + 1e-12, (
+            assert abs(terms.sum() - expected) <= rtol * np.abs(terms).sum() + 10 * noise + 1e-12, (
                 terms.sum(),
-                due,
+                expected,
             )
 
 
@@ -92,10 +92,10 @@ def zinb_reference(x, mean, theta, logits):
 @FEW
 @given(counts, powers(-2, 3), powers(-2, 4))
 def test_negative_binomial(x, mean, theta):
-    got = value(likelihoods.negative_binomial_log_prob(x, mean, theta))
+    result = value(likelihoods.negative_binomial_log_prob(x, mean, theta))
     p = theta.astype(float) / (theta.astype(float) + mean)
-    due = stats.nbinom.logpmf(x, theta.astype(float), p)
-    np.testing.assert_allclose(got, due, rtol=2e-5, atol=ROUNDING)
+    expected = stats.nbinom.logpmf(x, theta.astype(float), p)
+    np.testing.assert_allclose(result, expected, rtol=2e-5, atol=ROUNDING)
     function = lambda mean, theta: likelihoods.negative_binomial_log_prob(x, mean, theta)  # noqa: E731
     check_gradients(function, lambda m, t: nb_reference(x, m, t), [mean, theta], of=(0,))
 
@@ -112,9 +112,9 @@ def test_the_slope_of_the_negative_binomial_in_theta(x, mean, theta):
 @FEW
 @given(counts, powers(-1, 2), powers(-1, 2), floats(-20, 20))
 def test_zero_inflated_negative_binomial(x, mean, theta, logits):
-    got = value(likelihoods.zero_inflated_negative_binomial_log_prob(x, mean, theta, logits))
+    result = value(likelihoods.zero_inflated_negative_binomial_log_prob(x, mean, theta, logits))
     np.testing.assert_allclose(
-        got, zinb_reference(x, *map(np.float64, (mean, theta, logits))), rtol=2e-5, atol=ROUNDING
+        result, zinb_reference(x, *map(np.float64, (mean, theta, logits))), rtol=2e-5, atol=ROUNDING
     )
     check_gradients(
         lambda m, lo: likelihoods.zero_inflated_negative_binomial_log_prob(x, m, theta, lo),
@@ -131,8 +131,8 @@ def test_gaussian(x, mean, log_var):
     def reference(mean, log_var):
         return stats.norm.logpdf(x.astype(float), mean, np.exp(0.5 * log_var))
 
-    got = value(likelihoods.gaussian_log_prob(x, mean, log_var))
-    np.testing.assert_allclose(got, reference(np.float64(mean), np.float64(log_var)), rtol=1e-5, atol=1e-5)
+    result = value(likelihoods.gaussian_log_prob(x, mean, log_var))
+    np.testing.assert_allclose(result, reference(np.float64(mean), np.float64(log_var)), rtol=1e-5, atol=1e-5)
     function = lambda mean, log_var: likelihoods.gaussian_log_prob(x, mean, log_var)  # noqa: E731
     check_gradients(function, reference, [mean, log_var], of=(0, 1))
 
@@ -161,8 +161,10 @@ def kl_reference(mean, log_var):
 @FEW
 @given(floats(-10, 10), floats(-8, 8))
 def test_kl(mean, log_var):
-    got = value(objectives.kl_to_standard_normal(mean, log_var))
-    np.testing.assert_allclose(got, kl_reference(np.float64(mean), np.float64(log_var)), rtol=1e-5, atol=1e-5)
+    result = value(objectives.kl_to_standard_normal(mean, log_var))
+    np.testing.assert_allclose(
+        result, kl_reference(np.float64(mean), np.float64(log_var)), rtol=1e-5, atol=1e-5
+    )
     check_gradients(objectives.kl_to_standard_normal, kl_reference, [mean, log_var], of=(0, 1))
 
 
@@ -173,8 +175,8 @@ def test_masked_reconstruction(loss, mask):
     def reference(loss):
         return (loss * mask).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
 
-    got = value(objectives.masked_reconstruction(loss, mask))
-    np.testing.assert_allclose(got, reference(np.float64(loss)), rtol=1e-5)
+    result = value(objectives.masked_reconstruction(loss, mask))
+    np.testing.assert_allclose(result, reference(np.float64(loss)), rtol=1e-5)
     check_gradients(lambda loss: objectives.masked_reconstruction(loss, mask), reference, [loss], of=(0,))
 
 
@@ -235,13 +237,13 @@ def test_losses_of_two_views(name, a, b):
 @given(floats(-3, 3, (6, 3)))
 def test_embedding_spread(z):
     assume(z.std() > 0.1)
-    got = objectives.embedding_spread(z)
+    result = objectives.embedding_spread(z)
     exact = np.float64(z)
     share = np.linalg.svd(exact - exact.mean(axis=0), compute_uv=False)
     share = share / share.sum()
     assume(share.min() > 1e-2)  # a root of what rounding leaves of 0 has no digits
-    np.testing.assert_allclose(float(got["embedding_std"]), exact.std(axis=0).mean(), rtol=1e-4)
-    np.testing.assert_allclose(float(got["effective_rank"]), np.exp(special.entr(share).sum()), rtol=1e-3)
+    np.testing.assert_allclose(float(result["embedding_std"]), exact.std(axis=0).mean(), rtol=1e-4)
+    np.testing.assert_allclose(float(result["effective_rank"]), np.exp(special.entr(share).sum()), rtol=1e-3)
 
 
 # -- what scales ------------------------------------------------------------------------------------------------------
@@ -278,20 +280,20 @@ positive_counts = arrays(np.int32, SHAPE, elements=st.integers(0, 10**6)).filter
 @given(positive_counts, st.floats(1, 1e6))
 def test_library_size(x, target_sum):
     adata = anndata.AnnData(x.astype("float32"))
-    got = lc.preprocess.LibrarySize(target_sum).fit(adata).transform(adata).X
-    due = np.log1p(target_sum * x / x.sum(axis=1, keepdims=True))
-    np.testing.assert_allclose(got, due, rtol=1e-5, atol=1e-6)
+    result = lc.preprocess.LibrarySize(target_sum).fit(adata).transform(adata).X
+    expected = np.log1p(target_sum * x / x.sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
 
 
 @FEW
 @given(floats(-100, 100), floats(-100, 100))
 def test_min_max(train, new):
     scaler = lc.preprocess.MinMax().fit(anndata.AnnData(train))
-    got = scaler.transform(anndata.AnnData(new)).X
+    result = scaler.transform(anndata.AnnData(new)).X
     varies = np.ptp(train, axis=0) > 1e-3
-    due = MinMaxScaler(clip=True).fit(np.float64(train)).transform(np.float64(new))
-    np.testing.assert_allclose(got[:, varies], due[:, varies], atol=1e-3)
-    assert got.min() >= 0 and got.max() <= 1
+    expected = MinMaxScaler(clip=True).fit(np.float64(train)).transform(np.float64(new))
+    np.testing.assert_allclose(result[:, varies], expected[:, varies], atol=1e-3)
+    assert result.min() >= 0 and result.max() <= 1
 
 
 # -- metrics ----------------------------------------------------------------------------------------------------------
@@ -309,14 +311,14 @@ labels = st.lists(st.sampled_from("BT"), min_size=12, max_size=12).filter(
 @given(floats(1 / 64, 63 / 64, 12), labels, st.integers(1, 10))
 def test_calibration(sure, label, n_bins):
     probability = np.stack([sure, 1 - np.float64(sure)], axis=1)
-    got = lc.evaluate.calibration(probability, label, ["B", "T"], n_bins)
+    result = lc.evaluate.calibration(probability, label, ["B", "T"], n_bins)
     confidence, right = probability.max(axis=1), np.array(["B", "T"])[probability.argmax(axis=1)] == label
     bins = np.minimum(np.floor(confidence * n_bins), n_bins - 1)
-    due = sum(
+    expected = sum(
         (bins == b).sum() * abs(right[bins == b].mean() - confidence[bins == b].mean()) for b in set(bins)
     )
-    np.testing.assert_allclose(got["calibration_error"], due / 12, atol=1e-12)
-    np.testing.assert_allclose(got["log_loss"], log_loss(label, probability, labels=["B", "T"]), rtol=1e-9)
+    np.testing.assert_allclose(result["calibration_error"], expected / 12, atol=1e-12)
+    np.testing.assert_allclose(result["log_loss"], log_loss(label, probability, labels=["B", "T"]), rtol=1e-9)
 
 
 @FEW
@@ -327,9 +329,11 @@ def test_overcorrection(z, label, n_neighbors):
     label, nearest = np.array(label), np.sort(distance, axis=1)
     between = nearest[:, n_neighbors] - nearest[:, n_neighbors - 1]
     assume(between[label == "B"].min() > 1e-6)  # of two cells as near, either may count
-    due = [(label[np.argsort(distance[i])[:n_neighbors]] != "B").mean() for i in np.flatnonzero(label == "B")]
+    expected = [
+        (label[np.argsort(distance[i])[:n_neighbors]] != "B").mean() for i in np.flatnonzero(label == "B")
+    ]
     np.testing.assert_allclose(
-        lc.evaluate.overcorrection(z, label, "B", n_neighbors), np.mean(due), atol=1e-12
+        lc.evaluate.overcorrection(z, label, "B", n_neighbors), np.mean(expected), atol=1e-12
     )
 
 
@@ -339,17 +343,17 @@ def test_rankings(scores, label, k):
     genes = list("abcde")
     ranking = lc.markers.rank(scores, label, genes)
     exact, label = np.float64(scores), np.array(label)
-    due = exact[label == "B"].mean(axis=0) - exact[label == "T"].mean(axis=0)
-    np.testing.assert_allclose(ranking["B"][genes], due, atol=1e-9)
-    np.testing.assert_allclose(ranking["T"][genes], -due, atol=1e-9)
-    best = set(np.array(genes)[np.argsort(-due, kind="stable")[:k]])
-    assume(np.diff(np.sort(due)).min() > 1e-6)
+    expected = exact[label == "B"].mean(axis=0) - exact[label == "T"].mean(axis=0)
+    np.testing.assert_allclose(ranking["B"][genes], expected, atol=1e-9)
+    np.testing.assert_allclose(ranking["T"][genes], -expected, atol=1e-9)
+    best = set(np.array(genes)[np.argsort(-expected, kind="stable")[:k]])
+    assume(np.diff(np.sort(expected)).min() > 1e-6)
     found = lc.markers.precision_at(ranking, {"B": {"a", "c"}}, k)["mean"]
     assert found == pytest.approx(len(best & {"a", "c"}) / k)
     both = lc.markers.rank_agreement(ranking, lc.markers.rank(scores**2, label, genes))["by_label"]["B"]
     other = (exact[label == "B"] ** 2).mean(axis=0) - (exact[label == "T"] ** 2).mean(axis=0)
     assume(np.diff(np.sort(other)).min() > 1e-6)
-    order, of = np.argsort(np.argsort(due)), np.argsort(np.argsort(other))
+    order, of = np.argsort(np.argsort(expected)), np.argsort(np.argsort(other))
     assert both == pytest.approx(1 - 6 * ((order - of) ** 2).sum() / (5 * 24), abs=1e-9)
 
 
@@ -358,8 +362,8 @@ def test_rankings(scores, label, k):
 def test_stability(orders, k):
     rankings = [{"B": pd.Series(range(6, 0, -1), list(order))} for order in orders]
     pairs = [(set(a[:k]), set(b[:k])) for i, a in enumerate(orders) for b in orders[i + 1 :]]
-    due = np.mean([len(a & b) / len(a | b) for a, b in pairs])
-    assert lc.markers.stability(rankings, k)["mean"] == pytest.approx(due)
+    expected = np.mean([len(a & b) / len(a | b) for a, b in pairs])
+    assert lc.markers.stability(rankings, k)["mean"] == pytest.approx(expected)
 
 
 @pytest.mark.backend
@@ -370,10 +374,10 @@ def test_attributions_of_a_linear_function_are_its_terms(x, weight):
         return ops.matmul(x, weight)
 
     target = np.array([0, 1, 0])
-    due = np.float64(x) * weight.T[target]
+    expected = np.float64(x) * weight.T[target]
     for found in (
         lc.markers.gradient_times_input(function, x, target),
         lc.markers.integrated_gradients(function, x, target, steps=4),
         lc.markers.ablation(function, x, target, range(4)),
     ):
-        np.testing.assert_allclose(found, due, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)

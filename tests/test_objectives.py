@@ -204,9 +204,9 @@ def test_embedding_spread_is_the_entropy_of_the_singular_values(views):
     z = views[0].astype("float64")
     share = linalg.svdvals(z - z.mean(axis=0))
     share = share / share.sum()
-    got = embedding_spread(views[0])
-    np.testing.assert_allclose(got["effective_rank"], np.exp(-np.sum(share * np.log(share))), rtol=1e-4)
-    np.testing.assert_allclose(got["embedding_std"], z.std(axis=0).mean(), rtol=1e-5)
+    result = embedding_spread(views[0])
+    np.testing.assert_allclose(result["effective_rank"], np.exp(-np.sum(share * np.log(share))), rtol=1e-4)
+    np.testing.assert_allclose(result["embedding_std"], z.std(axis=0).mean(), rtol=1e-5)
 
 
 @pytest.mark.backend

@@ -141,8 +141,8 @@ def test_each_layout_that_anndata_reads(adata, tmp_path, layout, stored):
     np.testing.assert_array_equal(lc.inputs(anndata.read_h5ad(path)), lc.inputs(cells))
     genes = cells.var_names[15:2:-1]
     for layer in ("counts", None):
-        got = np.concatenate(rows(stream(path, layer=layer, genes=genes, shuffle=False)))
-        np.testing.assert_array_equal(got, lc.inputs(cells[:, genes]))
+        result = np.concatenate(rows(stream(path, layer=layer, genes=genes, shuffle=False)))
+        np.testing.assert_array_equal(result, lc.inputs(cells[:, genes]))
 
 
 def test_log1p_in_x(adata, tmp_path):

@@ -39,8 +39,8 @@ def by_hand(z, label, n_neighbors, folds, seed):
 def test_equals_the_same_by_hand(n_neighbors, folds, seed):
     z, label = mixture(2.0)
     z *= [1, 10, 100, 0.1]  # the neighbours must see this scale, the probe must not
-    got = annotation(z, label, n_neighbors, folds, seed)
-    assert got == pytest.approx(by_hand(z, label, n_neighbors, folds, seed), abs=1e-12)
+    result = annotation(z, label, n_neighbors, folds, seed)
+    assert result == pytest.approx(by_hand(z, label, n_neighbors, folds, seed), abs=1e-12)
 
 
 def test_types_far_apart_score_1():

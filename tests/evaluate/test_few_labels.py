@@ -80,8 +80,8 @@ def test_equals_the_same_by_hand(per_type, n_neighbors, seed, standardise):
     z *= [1, 2, 5, 0.5]  # the neighbours must see this scale, the standardised probe must not
     labelled = draw_labels(label, test, per_type, seed)
     votes = min(n_neighbors, per_type or n_neighbors)
-    got = few_labels(z, label, test, per_type, n_neighbors, standardise, seed)
-    assert got == pytest.approx(by_hand(z, label, test, labelled, votes, standardise), abs=1e-12)
+    result = few_labels(z, label, test, per_type, n_neighbors, standardise, seed)
+    assert result == pytest.approx(by_hand(z, label, test, labelled, votes, standardise), abs=1e-12)
 
 
 def test_types_far_apart_need_one_label_each():

@@ -71,8 +71,8 @@ def test_cells_that_coincide_are_told_apart():
 @pytest.mark.parametrize("kind", [list, pd.Series, pd.Categorical])
 def test_labels_of_any_kind(kind):
     z, label = two_batches([0.0, 17.0])
-    got = overcorrection(z.astype(np.float32), kind(label), of="T")
-    assert type(got) is float and got == pytest.approx(overcorrection(z, label, of="T"))
+    result = overcorrection(z.astype(np.float32), kind(label), of="T")
+    assert type(result) is float and result == pytest.approx(overcorrection(z, label, of="T"))
 
 
 def refused(message, kind=ValueError, **changed):

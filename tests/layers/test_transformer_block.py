@@ -104,9 +104,9 @@ def test_a_masked_token_changes_nothing():
 @pytest.mark.backend
 def test_tokens_have_no_order():
     order, layer = RNG.permutation(6), block()
-    got = of(layer, T[:, order], MASK[:, order])
-    np.testing.assert_allclose(got, of(layer, T, MASK)[:, order], atol=1e-5)
-    cells = [of(TokenPooling(), t, m) for t, m in ((got, MASK[:, order]), (of(layer, T, MASK), MASK))]
+    result = of(layer, T[:, order], MASK[:, order])
+    np.testing.assert_allclose(result, of(layer, T, MASK)[:, order], atol=1e-5)
+    cells = [of(TokenPooling(), t, m) for t, m in ((result, MASK[:, order]), (of(layer, T, MASK), MASK))]
     np.testing.assert_allclose(*cells, atol=1e-5)
 
 

@@ -50,9 +50,9 @@ def target_logits(logits):
 @BOTH
 @pytest.mark.parametrize("batch_size", [1, 4, 64])
 def test_a_linear_function_has_its_terms(attribute, batch_size):
-    got = attribute(linear, X, TARGET, batch_size=batch_size)
-    np.testing.assert_allclose(got, X * WEIGHTS.T[TARGET], rtol=1e-5, atol=1e-6)
-    assert got.shape == X.shape and got.dtype == np.float32 and isinstance(got, np.ndarray)
+    result = attribute(linear, X, TARGET, batch_size=batch_size)
+    np.testing.assert_allclose(result, X * WEIGHTS.T[TARGET], rtol=1e-5, atol=1e-6)
+    assert result.shape == X.shape and result.dtype == np.float32 and isinstance(result, np.ndarray)
 
 
 def test_the_gradient_of_a_quadratic_function():
@@ -64,8 +64,8 @@ def test_the_gradient_of_a_quadratic_function():
 def test_midpoints_are_exact_for_a_quadratic_function(steps):
     """The gradient grows linearly along the path, so the mean is half of the last one."""
     gradient = np.einsum("igh,ih->ig", SQUARES[TARGET] + SQUARES[TARGET].transpose(0, 2, 1), X)
-    got = integrated_gradients(quadratic, X, TARGET, steps=steps)
-    np.testing.assert_allclose(got, X * gradient / 2, rtol=1e-4, atol=1e-5)
+    result = integrated_gradients(quadratic, X, TARGET, steps=steps)
+    np.testing.assert_allclose(result, X * gradient / 2, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("steps", [2, 5, 20])
@@ -103,9 +103,9 @@ def test_a_function_that_divides_by_the_sum_has_attributions_that_sum_to_zero():
     def composition(counts):
         return ops.matmul(counts / ops.sum(counts, axis=1, keepdims=True), WEIGHTS)
 
-    got = gradient_times_input(composition, np.abs(X) + 0.1, TARGET)
-    np.testing.assert_allclose(got.sum(axis=1), 0, atol=1e-5)
-    assert np.abs(got).max() > 0.01
+    result = gradient_times_input(composition, np.abs(X) + 0.1, TARGET)
+    np.testing.assert_allclose(result.sum(axis=1), 0, atol=1e-5)
+    assert np.abs(result).max() > 0.01
 
 
 @BOTH
@@ -131,17 +131,17 @@ def test_a_gene_that_the_function_does_not_read_has_no_attribution(attribute):
 @BOTH
 def test_only_the_target_counts(attribute):
     """Each label reads one gene: only the target's gene has an attribution."""
-    got = attribute(lambda x: 2 * x[:, :LABELS], X, TARGET)
+    result = attribute(lambda x: 2 * x[:, :LABELS], X, TARGET)
     expected = np.zeros_like(X)
     expected[np.arange(CELLS), TARGET] = 2 * X[np.arange(CELLS), TARGET]
-    np.testing.assert_allclose(got, expected, rtol=1e-6)
+    np.testing.assert_allclose(result, expected, rtol=1e-6)
 
 
 @BOTH
 def test_double_precision_and_lists_are_taken_and_nothing_is_changed(attribute):
     before = X.copy(), TARGET.copy()
-    got = attribute(linear, X.astype(float).tolist(), TARGET.tolist())
-    np.testing.assert_array_equal(got, attribute(linear, X, TARGET))
+    result = attribute(linear, X.astype(float).tolist(), TARGET.tolist())
+    np.testing.assert_array_equal(result, attribute(linear, X, TARGET))
     np.testing.assert_array_equal(X, before[0])
     np.testing.assert_array_equal(TARGET, before[1])
 

@@ -18,10 +18,10 @@ def test_equals_the_same_by_pandas():
     means = frame.groupby(LABEL).mean()
     ranking = rank(frame, LABEL, GENES)
     assert list(ranking) == ["B", "NK", "T"]
-    for name, got in ranking.items():
+    for name, result in ranking.items():
         expected = (means.loc[name] - means.drop(name).mean()).sort_values(ascending=False)
-        pd.testing.assert_series_equal(got, expected, check_names=False, rtol=1e-12)
-        assert got.name == name and got.index.name == "gene"
+        pd.testing.assert_series_equal(result, expected, check_names=False, rtol=1e-12)
+        assert result.name == name and result.index.name == "gene"
 
 
 def test_the_best_gene_comes_first():

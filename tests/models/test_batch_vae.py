@@ -66,10 +66,10 @@ def test_the_decoder_is_told_the_batch(model):
 def test_without_a_batch_it_decodes_the_mean_over_batches(model):
     z = np.random.default_rng(0).normal(size=(50, 2))
     expected = np.mean([model.decode(z, batch=plate, library=300) for plate in PLATES], axis=0)
-    got = model.decode(z, library=300)
-    assert got.shape == (50, 20) and got.dtype == np.float32
-    np.testing.assert_allclose(got, expected, rtol=1e-5)
-    np.testing.assert_allclose(got.sum(axis=1), 300, rtol=1e-4)
+    result = model.decode(z, library=300)
+    assert result.shape == (50, 20) and result.dtype == np.float32
+    np.testing.assert_allclose(result, expected, rtol=1e-5)
+    np.testing.assert_allclose(result.sum(axis=1), 300, rtol=1e-4)
     np.testing.assert_allclose(model.decode(z, library=300, batch_size=7), expected, rtol=1e-4)
 
 
@@ -95,10 +95,10 @@ def test_elbo_equals_the_equation(model, plates):
     )
     theta = np.exp(np.asarray(model.head.log_theta, "float64"))
     log_prob = stats.nbinom.logpmf(x, theta, theta / (theta + expected)).sum(axis=1)
-    got = model.elbo(plates, seed=4)
-    np.testing.assert_allclose(got["kl"], kl.mean(), rtol=1e-5)
-    np.testing.assert_allclose(got["reconstruction"], log_prob.mean(), rtol=1e-5)
-    assert got["elbo"] == got["reconstruction"] - got["kl"]
+    result = model.elbo(plates, seed=4)
+    np.testing.assert_allclose(result["kl"], kl.mean(), rtol=1e-5)
+    np.testing.assert_allclose(result["reconstruction"], log_prob.mean(), rtol=1e-5)
+    assert result["elbo"] == result["reconstruction"] - result["kl"]
 
 
 def test_the_right_batch_explains_the_cells_better(model, plates):
@@ -107,11 +107,11 @@ def test_the_right_batch_explains_the_cells_better(model, plates):
 
 
 def test_a_cell_is_reconstructed_in_its_batch_with_its_library(model, plates):
-    got = model.reconstruct(plates)
-    np.testing.assert_allclose(got.sum(axis=1), plates["x"].sum(axis=1), rtol=1e-4)
+    result = model.reconstruct(plates)
+    np.testing.assert_allclose(result.sum(axis=1), plates["x"].sum(axis=1), rtol=1e-4)
     z, library = model.encode(plates), plates["x"].sum(axis=1)
-    np.testing.assert_allclose(got, model.decode(z, plates["batch"], library), rtol=1e-5)
-    np.testing.assert_allclose(model.reconstruct(plates, batch_size=7), got, rtol=1e-4)
+    np.testing.assert_allclose(result, model.decode(z, plates["batch"], library), rtol=1e-5)
+    np.testing.assert_allclose(model.reconstruct(plates, batch_size=7), result, rtol=1e-4)
 
 
 @pytest.mark.parametrize("likelihood", ["zero_inflated_negative_binomial", "gaussian", "bernoulli"])
@@ -195,18 +195,18 @@ def test_labels_in_place_of_batches_are_refused(model, plates):
 
 def test_an_unknown_batch_is_averaged_over_the_known_ones(domain, plates):
     expected = np.mean([domain.encode(on(plates, plate)) for plate in PLATES], axis=0)
-    got = domain.encode(on(plates, "plate 3"), unseen="average")
-    np.testing.assert_allclose(got, expected, atol=1e-6)
-    assert got.dtype == np.float32
+    result = domain.encode(on(plates, "plate 3"), unseen="average")
+    np.testing.assert_allclose(result, expected, atol=1e-6)
+    assert result.dtype == np.float32
     some = {**plates, "batch": np.where(np.arange(96) % 3 == 0, "plate 3", plates["batch"])}
     mixed = np.where((np.arange(96) % 3 == 0)[:, None], expected, domain.encode(plates))
     np.testing.assert_allclose(domain.encode(some, unseen="average", batch_size=7), mixed, atol=1e-5)
 
 
 def test_an_unknown_batch_is_nothing_to_an_encoder_that_reads_none(model, plates):
-    got = model.encode(on(plates, "plate 3"), unseen="average")
-    np.testing.assert_array_equal(got, model.encode(plates))
-    np.testing.assert_array_equal(model.encode(plates, unseen="average"), got)
+    result = model.encode(on(plates, "plate 3"), unseen="average")
+    np.testing.assert_array_equal(result, model.encode(plates))
+    np.testing.assert_array_equal(model.encode(plates, unseen="average"), result)
 
 
 def test_another_way_with_unknown_batches_is_refused(model, plates):

@@ -13,10 +13,10 @@ def seen(dataset):
 
 def test_batches_keep_the_order_and_the_rest():
     a, b = np.arange(10), np.arange(10) * 2.0
-    got = list(batches((a, b), 4))
-    assert [len(x) for x, _ in got] == [4, 4, 2]
-    np.testing.assert_array_equal(np.concatenate([x for x, _ in got]), a)
-    np.testing.assert_array_equal(np.concatenate([y for _, y in got]), b)
+    result = list(batches((a, b), 4))
+    assert [len(x) for x, _ in result] == [4, 4, 2]
+    np.testing.assert_array_equal(np.concatenate([x for x, _ in result]), a)
+    np.testing.assert_array_equal(np.concatenate([y for _, y in result]), b)
 
 
 def test_batches_know_their_number():

@@ -122,10 +122,10 @@ def test_each_cell_comes_with_its_target(plates):
 def test_partners_are_mutual_neighbours_in_the_shared_space(plates):
     model = vae(n_mutual=4)
     x = model._take(plates).matrix
-    got = model._shuffler(x, epochs=2).partners
+    result = model._shuffler(x, epochs=2).partners
     expected = mutual_neighbours(shared_space(x["x"]), plates["batch"], 4)
-    assert [a.tolist() for a in got] == [b.tolist() for b in expected]
-    assert sum(map(len, got)) > 20
+    assert [a.tolist() for a in result] == [b.tolist() for b in expected]
+    assert sum(map(len, result)) > 20
 
 
 class Watched(NeighbourVAE):

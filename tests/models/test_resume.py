@@ -39,14 +39,14 @@ def weights(kind, counts, *callbacks):
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="run eagerly, which is slow on JAX")
 @pytest.mark.parametrize("kind", MODELS)
 def test_it_ends_at_the_same_weights(kind, counts, tmp_path):
-    due = weights(kind, counts)
+    expected = weights(kind, counts)
     with pytest.raises(ConnectionAbortedError):
         weights(kind, counts, keras.callbacks.BackupAndRestore(tmp_path / "backup"), CutOff())
     epochs = []
     seen = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append(epoch))
     resumed = weights(kind, counts, keras.callbacks.BackupAndRestore(tmp_path / "backup"), seen)
     assert epochs == [2]
-    for one, other in zip(due, resumed, strict=True):
+    for one, other in zip(expected, resumed, strict=True):
         np.testing.assert_array_equal(one, other)
 
 

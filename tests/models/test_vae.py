@@ -75,10 +75,10 @@ def test_elbo_equals_the_equation(model, counts):
         np.exp(model.head.log_theta.numpy().astype("float64")),
     )
     log_prob = stats.nbinom.logpmf(counts, theta, theta / (theta + expected)).sum(axis=1)
-    got = model.elbo(counts, seed=4)
-    np.testing.assert_allclose(got["kl"], kl.mean(), rtol=1e-5)
-    np.testing.assert_allclose(got["reconstruction"], log_prob.mean(), rtol=1e-5)
-    assert got["elbo"] == got["reconstruction"] - got["kl"]
+    result = model.elbo(counts, seed=4)
+    np.testing.assert_allclose(result["kl"], kl.mean(), rtol=1e-5)
+    np.testing.assert_allclose(result["reconstruction"], log_prob.mean(), rtol=1e-5)
+    assert result["elbo"] == result["reconstruction"] - result["kl"]
 
 
 def test_elbo_depends_on_its_seed_and_not_on_the_batch_size(model, counts):

@@ -78,11 +78,11 @@ def test_every_storage_and_dtype_gives_the_same(numbers, step, form):
     expected = np.asarray(call(as_adata(numbers[dtypes])))
     forms = [(as_adata, dtype) for dtype in (dtypes if form == "dense" else (dtypes[0], "float64"))]
     for wrap, dtype in forms + ([] if form == "a table" else [(as_view, "float32")]):
-        got = np.asarray(call(wrap(STORED[form](numbers[dtypes].astype(dtype)))))
-        if got.dtype.kind == "f":
-            np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+        result = np.asarray(call(wrap(STORED[form](numbers[dtypes].astype(dtype)))))
+        if result.dtype.kind == "f":
+            np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
         else:
-            np.testing.assert_array_equal(got, expected)
+            np.testing.assert_array_equal(result, expected)
 
 
 @pytest.mark.parametrize("kind", ["coo", "lil", "dok", "bsr", "dia"])

@@ -66,11 +66,11 @@ def test_transform_keeps_the_training_order_and_the_unit(adata):
     hvg = HighlyVariableGenes(20).fit(adata)
     assert list(hvg.genes_) == [gene for gene in adata.var_names if gene in set(hvg.genes_)]
     logged = LibrarySize().fit(adata).transform(adata)
-    got = hvg.transform(logged[:50, ::-1])
-    assert list(got.var_names) == list(hvg.genes_)
-    assert not got.is_view
-    np.testing.assert_array_equal(inputs(got), inputs(logged[:50, hvg.genes_]))
-    np.testing.assert_array_equal(inputs(got, "counts"), inputs(adata[:50, hvg.genes_]))
+    result = hvg.transform(logged[:50, ::-1])
+    assert list(result.var_names) == list(hvg.genes_)
+    assert not result.is_view
+    np.testing.assert_array_equal(inputs(result), inputs(logged[:50, hvg.genes_]))
+    np.testing.assert_array_equal(inputs(result, "counts"), inputs(adata[:50, hvg.genes_]))
 
 
 def test_test_cells_have_no_say(adata):
@@ -109,16 +109,16 @@ def test_fill_adds_missing_genes_as_zeros(adata):
     for x in (adata.X, inputs(adata)):
         adata.X = x
         with pytest.warns(UserWarning, match=rf"^2 of the 20 .* missing \({lost[0]}, {lost[1]}\): .*zeros"):
-            got = hvg.transform(adata[:, adata.var_names.difference(lost)], fill=0)
-        assert list(got.var_names) == list(hvg.genes_)
-        assert not inputs(got[:, lost]).any()
-        assert not inputs(got[:, lost], "counts").any()
-        np.testing.assert_array_equal(inputs(got[:, kept]), inputs(adata[:, kept]))
-        np.testing.assert_array_equal(inputs(got[:, kept], "counts"), inputs(adata[:, kept]))
-        pd.testing.assert_frame_equal(got.obs, adata.obs)
-        assert got.uns["source"] == {"name": "test"}
-        assert got.obsm["z"].shape == (240, 2)
-        assert got.layers["counts"].dtype == np.int32
+            result = hvg.transform(adata[:, adata.var_names.difference(lost)], fill=0)
+        assert list(result.var_names) == list(hvg.genes_)
+        assert not inputs(result[:, lost]).any()
+        assert not inputs(result[:, lost], "counts").any()
+        np.testing.assert_array_equal(inputs(result[:, kept]), inputs(adata[:, kept]))
+        np.testing.assert_array_equal(inputs(result[:, kept], "counts"), inputs(adata[:, kept]))
+        pd.testing.assert_frame_equal(result.obs, adata.obs)
+        assert result.uns["source"] == {"name": "test"}
+        assert result.obsm["z"].shape == (240, 2)
+        assert result.layers["counts"].dtype == np.int32
 
 
 @pytest.mark.filterwarnings("ignore:.*they are zeros in every cell:UserWarning")
@@ -137,19 +137,19 @@ def test_fill_keeps_all_that_is_not_of_genes(adata, stored):
     adata.obsp["distances"] = sparse.eye(240, format="csr")
     adata.uns["source"] = {"name": "test"}
     whole = hvg.transform(adata)
-    got = hvg.transform(adata[:, adata.var_names.difference(lost)], fill=0)
-    assert list(got.obs_names) == list(adata.obs_names) and list(got.var_names) == list(hvg.genes_)
-    for one, other in [(got.X, whole.X), (got.layers["counts"], whole.layers["counts"])]:
+    result = hvg.transform(adata[:, adata.var_names.difference(lost)], fill=0)
+    assert list(result.obs_names) == list(adata.obs_names) and list(result.var_names) == list(hvg.genes_)
+    for one, other in [(result.X, whole.X), (result.layers["counts"], whole.layers["counts"])]:
         assert type(one) is type(other) and one.dtype == other.dtype
     zeroed = inputs(whole) * ~hvg.genes_.isin(lost)
-    np.testing.assert_array_equal(inputs(got), zeroed)
-    np.testing.assert_array_equal(inputs(got, "counts"), zeroed)
-    assert got.raw.shape == (240, 80) and (got.raw.X != adata.raw.X).sum() == 0
+    np.testing.assert_array_equal(inputs(result), zeroed)
+    np.testing.assert_array_equal(inputs(result, "counts"), zeroed)
+    assert result.raw.shape == (240, 80) and (result.raw.X != adata.raw.X).sum() == 0
     loadings = np.where(hvg.genes_.isin(lost)[:, None], np.nan, whole.varm["PCs"])
-    np.testing.assert_array_equal(got.varm["PCs"], loadings)
-    np.testing.assert_array_equal(got.obsm["z"], whole.obsm["z"])
-    assert (got.obsp["distances"] != whole.obsp["distances"]).nnz == 0
-    assert dict(got.uns) == dict(whole.uns)
+    np.testing.assert_array_equal(result.varm["PCs"], loadings)
+    np.testing.assert_array_equal(result.obsm["z"], whole.obsm["z"])
+    assert (result.obsp["distances"] != whole.obsp["distances"]).nnz == 0
+    assert dict(result.uns) == dict(whole.uns)
 
 
 @pytest.mark.filterwarnings("ignore:.*they are zeros in every cell:UserWarning")
@@ -159,10 +159,10 @@ def test_fit_and_transform_need_no_x_beside_the_counts(adata):
     hvg = HighlyVariableGenes(20).fit(layer)
     assert list(hvg.genes_) == list(expected.genes_)
     fewer = layer[:, layer.var_names.difference(hvg.genes_[:3])]
-    for got in (hvg.transform(layer), hvg.transform(fewer, fill=0)):
-        assert got.X is None and list(got.var_names) == list(hvg.genes_)
+    for result in (hvg.transform(layer), hvg.transform(fewer, fill=0)):
+        assert result.X is None and list(result.var_names) == list(hvg.genes_)
         np.testing.assert_array_equal(
-            inputs(got[:, hvg.genes_[3:]], "counts"), inputs(adata[:, hvg.genes_[3:]])
+            inputs(result[:, hvg.genes_[3:]], "counts"), inputs(adata[:, hvg.genes_[3:]])
         )
     other = anndata.AnnData(obs=adata.obs, var=adata.var, layers={"spliced": adata.X})
     refused(
@@ -196,12 +196,12 @@ def test_fill_says_which_genes_are_missing(adata):
     hvg = HighlyVariableGenes(20).fit(adata)
     for lost in (4, 10):
         with pytest.warns(UserWarning, match="missing") as warned:
-            got = hvg.transform(adata[:, adata.var_names.difference(hvg.genes_[:lost])], fill=0)
+            result = hvg.transform(adata[:, adata.var_names.difference(hvg.genes_[:lost])], fill=0)
         first = ", ".join(hvg.genes_[:3])
         message = f"{lost} of the 20 chosen genes are missing ({first}, …): they are zeros in every cell"
         (ours,) = (w for w in warned if w.category is UserWarning)
         assert str(ours.message) == message and ours.filename == __file__
-        assert list(got.var_names) == list(hvg.genes_)
+        assert list(result.var_names) == list(hvg.genes_)
     hvg.transform(adata, fill=0)
 
 
@@ -226,11 +226,11 @@ def test_says_when_genes_are_named_by_another_system(adata, fill):
             if received == expected:
                 continue
             adata.var_names = ["spike-in", *others[1:]]  # not every name tells
-            got = re.escape(
+            result = re.escape(
                 f"these genes are {received} ({'spike-in' if received == 'symbols' else others[1]})"
             )
             wanted = re.escape(f"those of the training data {expected} ({hvg.genes_[0]}): translate them")
-            with pytest.raises(ValueError, match=rf"^20 of the 20 chosen genes .*: {got}, {wanted}$"):
+            with pytest.raises(ValueError, match=rf"^20 of the 20 chosen genes .*: {result}, {wanted}$"):
                 hvg.transform(adata, fill=fill)
 
 

@@ -18,10 +18,10 @@ def test_equals_scanpy(adata, target_sum, log1p):
     expected = sc.pp.normalize_total(adata, target_sum=target_sum, copy=True)
     if log1p:
         sc.pp.log1p(expected)
-    got = LibrarySize(target_sum, log1p).fit(adata).transform(adata)
-    np.testing.assert_allclose(inputs(got), inputs(expected), rtol=1e-6)
-    assert got.uns == expected.uns
-    assert got.X.dtype == np.float32
+    result = LibrarySize(target_sum, log1p).fit(adata).transform(adata)
+    np.testing.assert_allclose(inputs(result), inputs(expected), rtol=1e-6)
+    assert result.uns == expected.uns
+    assert result.X.dtype == np.float32
 
 
 def test_equals_the_equation(adata):
@@ -31,9 +31,9 @@ def test_equals_the_equation(adata):
 
 
 def test_dense_equals_sparse(adata):
-    got = inputs(LibrarySize().fit(adata).transform(adata))
+    result = inputs(LibrarySize().fit(adata).transform(adata))
     adata.X = inputs(adata)
-    np.testing.assert_allclose(inputs(LibrarySize().fit(adata).transform(adata)), got, rtol=1e-6)
+    np.testing.assert_allclose(inputs(LibrarySize().fit(adata).transform(adata)), result, rtol=1e-6)
 
 
 @settings(deadline=None, max_examples=25)
@@ -54,11 +54,11 @@ def test_the_median_is_that_of_the_training_cells(adata):
 
 
 def test_counts_are_kept(adata):
-    got = LibrarySize().fit(adata).transform(adata)
-    np.testing.assert_array_equal(inputs(got, "counts"), inputs(adata))
+    result = LibrarySize().fit(adata).transform(adata)
+    np.testing.assert_array_equal(inputs(result, "counts"), inputs(adata))
     del adata.layers["counts"]
-    got = LibrarySize().fit(adata).transform(adata)
-    np.testing.assert_array_equal(inputs(got, "counts"), inputs(adata))
+    result = LibrarySize().fit(adata).transform(adata)
+    np.testing.assert_array_equal(inputs(result, "counts"), inputs(adata))
 
 
 @pytest.mark.parametrize("call", ["fit", "transform"])

@@ -12,10 +12,10 @@ from tests.helpers import refused
 def test_equals_scikit_learn(adata):
     train, test = split(LibrarySize().fit(adata).transform(adata))
     expected = MinMaxScaler(clip=True).fit(inputs(train)).transform(inputs(test))
-    got = MinMax().fit(train).transform(test)
-    np.testing.assert_allclose(got.X, expected, rtol=1e-6)
-    assert got.X.dtype == np.float32
-    np.testing.assert_array_equal(inputs(got, "counts"), inputs(test, "counts"))
+    result = MinMax().fit(train).transform(test)
+    np.testing.assert_allclose(result.X, expected, rtol=1e-6)
+    assert result.X.dtype == np.float32
+    np.testing.assert_array_equal(inputs(result, "counts"), inputs(test, "counts"))
 
 
 @pytest.mark.usefixtures("unchanged")

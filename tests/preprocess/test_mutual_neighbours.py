@@ -25,8 +25,8 @@ def by_definition(z, batch, n_neighbors):
 def test_mutual_neighbours_equal_their_definition(n_neighbors):
     rng = np.random.default_rng(0)
     z, batch = rng.normal(size=(60, 3)), rng.choice(["a", "b", "c"], 60, p=[0.6, 0.3, 0.1])
-    got = [partners.tolist() for partners in mutual_neighbours(z, batch, n_neighbors)]
-    assert got == by_definition(z, batch, n_neighbors)
+    result = [partners.tolist() for partners in mutual_neighbours(z, batch, n_neighbors)]
+    assert result == by_definition(z, batch, n_neighbors)
 
 
 def test_partners_are_mutual_and_in_another_batch():
@@ -113,8 +113,8 @@ def test_the_shared_space_keeps_the_angles_between_cells():
     direction = log1p / np.linalg.norm(log1p, axis=1, keepdims=True)
     z = shared_space(counts)
     assert z.shape == (40, 12)
-    got, expected = (np.linalg.norm(x[:, None] - x, axis=2) for x in (z, direction))
-    np.testing.assert_allclose(got, expected, atol=1e-7)
+    result, expected = (np.linalg.norm(x[:, None] - x, axis=2) for x in (z, direction))
+    np.testing.assert_allclose(result, expected, atol=1e-7)
     assert shared_space(counts, 3).shape == (40, 3) and shared_space(counts[:5]).shape == (5, 5)
 
 

@@ -97,8 +97,8 @@ def test_stratify_names_another_column(adata):
 @pytest.mark.parametrize("test_size", [np.float32(0.25), np.float64(0.25), Fraction(1, 4)])
 @pytest.mark.parametrize("way", [{}, {"stratify": None}, {"by": "donor"}])
 def test_a_share_is_any_real_number(adata, test_size, way):
-    got, expected = (split(adata, share, **way)[1].obs_names for share in (test_size, 0.25))
-    assert list(got) == list(expected)
+    result, expected = (split(adata, share, **way)[1].obs_names for share in (test_size, 0.25))
+    assert list(result) == list(expected)
 
 
 @pytest.mark.parametrize("test_size", [0, 1, 1.0, -0.1, 20, float("nan")])

@@ -43,19 +43,19 @@ def test_the_means_are_saved(tmp_path):
     model = keras.Model(inputs, layer(inputs))
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    got = of(layer, X)
+    result = of(layer, X)
     for key, value in of(loaded, X).items():
-        np.testing.assert_array_equal(value, got[key])
-        assert model.output[key].shape == (None, 4) and model.output[key].dtype == got[key].dtype.name
-    assert not np.array_equal(of(GeneTokens("rank", n_tokens=4), X)["gene"], got["gene"])
+        np.testing.assert_array_equal(value, result[key])
+        assert model.output[key].shape == (None, 4) and model.output[key].dtype == result[key].dtype.name
+    assert not np.array_equal(of(GeneTokens("rank", n_tokens=4), X)["gene"], result["gene"])
 
 
 @pytest.mark.backend
 def test_all_genes_are_tokens():
-    got = of(GeneTokens("all"), X)
-    np.testing.assert_array_equal(got["gene"], np.tile(np.arange(9), (7, 1)))
-    np.testing.assert_array_equal(got["value"], X)
-    assert got["mask"].dtype == bool and got["mask"].all()
+    result = of(GeneTokens("all"), X)
+    np.testing.assert_array_equal(result["gene"], np.tile(np.arange(9), (7, 1)))
+    np.testing.assert_array_equal(result["value"], X)
+    assert result["mask"].dtype == bool and result["mask"].all()
 
 
 @pytest.mark.backend
@@ -65,22 +65,22 @@ def test_the_largest_are_tokens(how, n_tokens):
     """By NumPy's sort; of equal values, which are zeros here, none is a token."""
     score = X / X.mean(axis=0) if how == "rank" else X
     order = np.argsort(-score, axis=1, kind="stable")[:, :n_tokens]
-    got = of(adapted(how, n_tokens=n_tokens), X)
+    result = of(adapted(how, n_tokens=n_tokens), X)
     there = np.take_along_axis(X, order, axis=1) > 0
-    np.testing.assert_array_equal(got["mask"], there)
-    np.testing.assert_array_equal(got["gene"][there], order[there])
+    np.testing.assert_array_equal(result["mask"], there)
+    np.testing.assert_array_equal(result["gene"][there], order[there])
     if how == "expressed":
-        np.testing.assert_array_equal(got["value"], np.take_along_axis(X, order, axis=1))
+        np.testing.assert_array_equal(result["value"], np.take_along_axis(X, order, axis=1))
 
 
 @pytest.mark.backend
 def test_the_rank_heeds_the_mean_of_the_training_cells_alone():
     layer = GeneTokens("rank", n_tokens=3)
     layer.adapt(np.float32([[8, 2, 1, 0], [8, 4, 0, 0]]))  # means 8, 3, 0.5, 0
-    got = of(layer, np.float32([[9, 4, 1, 7], [9, 4, 0, 7]]))
-    np.testing.assert_array_equal(got["gene"][:, :2], [[2, 1], [1, 0]])
-    np.testing.assert_array_equal(got["mask"], [[True, True, True], [True, True, False]])
-    assert not (got["gene"] == 3)[got["mask"]].any(), "a gene that no training cell has is no token"
+    result = of(layer, np.float32([[9, 4, 1, 7], [9, 4, 0, 7]]))
+    np.testing.assert_array_equal(result["gene"][:, :2], [[2, 1], [1, 0]])
+    np.testing.assert_array_equal(result["mask"], [[True, True, True], [True, True, False]])
+    assert not (result["gene"] == 3)[result["mask"]].any(), "a gene that no training cell has is no token"
 
 
 @pytest.mark.backend
@@ -107,8 +107,8 @@ def test_half_precision_keeps_the_genes():
     """Their order is that of float32, where bfloat16 would see ties."""
     x = np.float32([[1.0, 1.001, 1.002, 1.003]])
     for policy in ("mixed_bfloat16", "mixed_float16"):
-        got = of(GeneTokens("expressed", n_tokens=4, dtype=policy), x)
-        np.testing.assert_array_equal(got["gene"], [[3, 2, 1, 0]])
+        result = of(GeneTokens("expressed", n_tokens=4, dtype=policy), x)
+        np.testing.assert_array_equal(result["gene"], [[3, 2, 1, 0]])
 
 
 @pytest.mark.parametrize(

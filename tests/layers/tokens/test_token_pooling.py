@@ -61,8 +61,8 @@ def test_a_masked_token_changes_nothing(kind):
 @pytest.mark.parametrize("kind", ["mean", "attention"])
 def test_tokens_have_no_order(kind):
     order = RNG.permutation(5)
-    got = of(pooling(kind), T[:, order], MASK[:, order])
-    np.testing.assert_allclose(got, of(pooling(kind), T, MASK), atol=1e-6)
+    result = of(pooling(kind), T[:, order], MASK[:, order])
+    np.testing.assert_allclose(result, of(pooling(kind), T, MASK), atol=1e-6)
 
 
 @pytest.mark.backend
