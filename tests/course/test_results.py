@@ -19,8 +19,10 @@ def rows():
     ]
 
 
-def write(path, made=None):
-    return results.write(path, "make results", "0.1.0+abc", {"python": "3.12"}, {"cores": 2}, made or rows())
+def write(path, stored_rows=None):
+    return results.write(
+        path, "make results", "0.1.0+abc", {"python": "3.12"}, {"cores": 2}, stored_rows or rows()
+    )
 
 
 @pytest.fixture
@@ -106,16 +108,25 @@ def test_the_stored_files_of_the_book_are_written_again_byte_for_byte(stored, pa
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda made: made.append(made[-1]), "two rows for leiden_ari of 'VAE' on 'pbmc_facs'$"),
-        (lambda made: made[0].update(mean=float("nan")), "row 3 is not valid: mean is nan, where the values"),
-        (lambda made: made[0].update(note="best"), "row 3 is not valid: 'note' is no field of a row$"),
+        (
+            lambda stored_rows: stored_rows.append(stored_rows[-1]),
+            "two rows for leiden_ari of 'VAE' on 'pbmc_facs'$",
+        ),
+        (
+            lambda stored_rows: stored_rows[0].update(mean=float("nan")),
+            "row 3 is not valid: mean is nan, where the values",
+        ),
+        (
+            lambda stored_rows: stored_rows[0].update(note="best"),
+            "row 3 is not valid: 'note' is no field of a row$",
+        ),
     ],
 )
 def test_a_run_that_cannot_be_stored_leaves_the_old_one(path, change, message):
     write(path)
-    before, made = path.read_bytes(), rows()
-    change(made)
-    refused(lambda: write(path, made), f"^01_test.json.* {message}")
+    before, stored_rows = path.read_bytes(), rows()
+    change(stored_rows)
+    refused(lambda: write(path, stored_rows), f"^01_test.json.* {message}")
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
 

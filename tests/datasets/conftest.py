@@ -87,9 +87,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         answer = self.server.next()
         with suppress(ConnectionError):  # the client may have given up
-            answer(self) if callable(answer) else self.say(*answer)
+            answer(self) if callable(answer) else self.respond(*answer)
 
-    def say(self, status, body, length, **headers):
+    def respond(self, status, body, length, **headers):
         self.send_response(status)
         for name, value in {"Content-Length": str(length), **headers}.items():
             self.send_header(name, value)
@@ -135,10 +135,10 @@ def cache(tmp_path, monkeypatch):
 def files():
     """files(folder): every file below it, by relative name."""
 
-    def listed(folder):
+    def list_files(folder):
         return sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) if folder.exists() else []
 
-    return listed
+    return list_files
 
 
 @pytest.fixture

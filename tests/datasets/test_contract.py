@@ -7,8 +7,8 @@ from latentcells.datasets import _contract
 def test_build_takes_dense_floats_and_leaves_the_input_alone(contract):
     counts = np.array([[0.0, 2.0], [1.0, 0.0]])
     obs = pd.DataFrame({"label": ["a", "b"], "batch": "only"}, index=["c1", "c2"])
-    about = _contract.about("name", _contract.Paper("who", "10.0/0"), "MIT", "url", "note")
-    adata = _contract.build(counts, obs, pd.DataFrame(index=["G1", "G2"]), about)
+    source = _contract.about("name", _contract.Paper("who", "10.0/0"), "MIT", "url", "note")
+    adata = _contract.build(counts, obs, pd.DataFrame(index=["G1", "G2"]), source)
     contract(adata, "name")
     assert obs["batch"].tolist() == ["only", "only"]
     adata.X.data[:] = 7

@@ -51,7 +51,7 @@ def a_server_that_does_not_speak_http(server, cache, patch):
 
 def a_drip(server, cache, patch):
     def drip(handler):
-        handler.say(200, b"", len(BODY))
+        handler.respond(200, b"", len(BODY))
         for start in range(0, len(BODY), 1024):
             handler.wfile.write(BODY[start : start + 1024])
             pause(0.01)
@@ -62,7 +62,7 @@ def a_drip(server, cache, patch):
 
 
 def a_redirect_in_a_circle(server, cache, patch):
-    server.promise(lambda handler: handler.say(302, b"", 0, Location=handler.path))
+    server.promise(lambda handler: handler.respond(302, b"", 0, Location=handler.path))
 
 
 def a_full_disk(server, cache, patch):
@@ -125,18 +125,18 @@ def then_it_works(server, cache, files):
 def test_a_redirect_to_another_host_is_judged_by_the_hash(server, cache, files, refused, publish, body):
     with serving() as other:
         other.promise(body)
-        server.promise(lambda handler: handler.say(302, b"", 0, Location=f"{other.address}/elsewhere"))
+        server.promise(lambda handler: handler.respond(302, b"", 0, Location=f"{other.address}/elsewhere"))
         if body is GOOD:
             assert _fetch.fetch(SOURCE).read_bytes() == BODY
-            told, holds = "nothing: the hash is right", "whole"
+            reason, holds = "nothing: the hash is right", "whole"
         else:
-            told, holds = "what came has another SHA-256", "empty"
-            assert f"({told})" in refused(_fetch.fetch, SOURCE)
+            reason, holds = "what came has another SHA-256", "empty"
+            assert f"({reason})" in refused(_fetch.fetch, SOURCE)
             assert files(cache) == ["some"]
         assert other.requests
     then_it_works(server, cache, files)
-    which = "the same bytes" if body is GOOD else "other bytes"
-    publish("faults", fault=f"a redirect to another host that has {which}", cache=holds, told=told)
+    body_name = "the same bytes" if body is GOOD else "other bytes"
+    publish("faults", fault=f"a redirect to another host that has {body_name}", cache=holds, told=reason)
 
 
 def test_a_passing_fault_is_not_even_noticed(server, cache, files, publish):
@@ -229,13 +229,13 @@ def test_a_read_only_cache(server, open_folder, files, publish):
 
 
 def test_two_processes_at_once(server, cache, files, publish):
-    both = threading.Barrier(2, timeout=120)
+    barrier = threading.Barrier(2, timeout=120)
 
-    def together(handler):
-        both.wait()
-        handler.say(*GOOD)
+    def answer_together(handler):
+        barrier.wait()
+        handler.respond(*GOOD)
 
-    server.promise(together)
+    server.promise(answer_together)
     for child in [fetching(server), fetching(server)]:
         assert child.communicate(timeout=120) == (f"{cache / SOURCE.file}\n", "")
     assert server.requests == 2
@@ -249,7 +249,7 @@ def test_a_kill_in_the_middle_of_a_write(server, cache, files, publish, kill):
     half, killed = threading.Event(), threading.Event()
 
     def stop_halfway(handler):
-        handler.say(200, BODY[: len(BODY) // 2], len(BODY))
+        handler.respond(200, BODY[: len(BODY) // 2], len(BODY))
         half.set()
         killed.wait(120)
 
@@ -264,15 +264,17 @@ def test_a_kill_in_the_middle_of_a_write(server, cache, files, publish, kill):
     killed.set()
     assert child.returncode
     assert not (cache / SOURCE.file).exists()
-    left = [name for name in files(cache) if name != "some"]
-    assert len(left) <= (kill != signal.SIGINT)
+    leftovers = [name for name in files(cache) if name != "some"]
+    assert len(leftovers) <= (kill != signal.SIGINT)
     server.promise(GOOD)
     assert _fetch.fetch(SOURCE).read_bytes() == BODY
-    assert files(cache) == sorted([*left, "some", "some/data.tsv"])
-    holds = "empty" + (", but for a piece under a temporary name, which nothing reads" if left else "")
+    assert files(cache) == sorted([*leftovers, "some", "some/data.tsv"])
+    cache_state = "empty" + (
+        ", but for a piece under a temporary name, which nothing reads" if leftovers else ""
+    )
     publish(
         "faults",
         fault=f"{kill.name} in the middle of a write",
-        cache=holds,
+        cache=cache_state,
         told="nothing: the process is gone",
     )

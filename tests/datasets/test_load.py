@@ -67,10 +67,10 @@ def test_a_stand_in_has_the_columns_of_the_real_one(offline, name, request, monk
     monkeypatch.undo()
     adata = request.getfixturevalue("real")(name)
     for column in adata.obs:
-        ours, theirs = stand_in.obs[column], adata.obs[column]
-        assert ours.dtype.kind == theirs.dtype.kind
+        simulated, real_column = stand_in.obs[column], adata.obs[column]
+        assert simulated.dtype.kind == real_column.dtype.kind
         if name != "kang" or column != "label":
-            assert set(ours) == set(theirs)
+            assert set(simulated) == set(real_column)
 
 
 def test_simulated_cell_mixture_has_two_lines_on_three_plates_only(offline):

@@ -28,9 +28,9 @@ def lookalikes(tmp_path_factory):
     x = sparse.csr_matrix((rng.integers(1, 9, gene.size).astype(np.float32), (cell, gene)), (270, 1371))
     cells, genes = pd.Index([f"cell{i}" for i in range(270)]), pd.Index([f"G{i}" for i in range(1371)])
     ad.AnnData(x, pd.DataFrame(index=cells), pd.DataFrame(index=genes)).write_h5ad(folder / RAW)
-    kept = cells[3 : 3 + 264][::-1]
+    processed_cells = cells[3 : 3 + 264][::-1]
     louvain = pd.Categorical(np.array(["B cells", "NK cells"])[np.arange(264) % 2])
-    obs = pd.DataFrame({"louvain": louvain}, index=kept)
+    obs = pd.DataFrame({"louvain": louvain}, index=processed_cells)
     z = rng.normal(size=(264, 184)).astype(np.float32)
     ad.AnnData(z, obs, pd.DataFrame(index=genes[10:194])).write_h5ad(folder / PROCESSED)
     return folder
@@ -40,13 +40,13 @@ def lookalikes(tmp_path_factory):
 def pin(monkeypatch):
     """pin(path): that file takes the place of the published one of its name."""
 
-    def put(path, **fields):
+    def replace_source(path, **fields):
         name, content = SOURCES[path.name], path.read_bytes()
-        own = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "rebuilt": ()}
-        monkeypatch.setattr(module, name, replace(getattr(module, name), **own | fields))
+        checksums = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "rebuilt": ()}
+        monkeypatch.setattr(module, name, replace(getattr(module, name), **checksums | fields))
         return content
 
-    return put
+    return replace_source
 
 
 @pytest.fixture

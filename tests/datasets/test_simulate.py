@@ -28,9 +28,13 @@ def test_simulate(contract):
 
 
 def test_the_seed_decides():
-    one, same, other = simulate(**SMALL, seed=3), simulate(**SMALL, seed=3), simulate(**SMALL, seed=4)
-    assert (one.X != same.X).nnz == 0 and (one.obsm["z"] == same.obsm["z"]).all() and one.obs.equals(same.obs)
-    assert (one.X != other.X).nnz > 0
+    first, same, other = simulate(**SMALL, seed=3), simulate(**SMALL, seed=3), simulate(**SMALL, seed=4)
+    assert (
+        (first.X != same.X).nnz == 0
+        and (first.obsm["z"] == same.obsm["z"]).all()
+        and first.obs.equals(same.obs)
+    )
+    assert (first.X != other.X).nnz > 0
 
 
 def test_no_global_random_state_is_touched():
@@ -80,8 +84,8 @@ def test_markers_mark_their_type():
 def test_z_tells_the_types_apart_and_moves_the_genes():
     adata = simulate(600, 200, 4, 1, library=5000)
     label = adata.obs["label"].cat.codes.to_numpy()
-    places = np.stack([adata.obsm["z"][label == t].mean(axis=0) for t in range(4)])
-    nearest = ((adata.obsm["z"][:, None] - places) ** 2).sum(axis=2).argmin(axis=1)
+    centres = np.stack([adata.obsm["z"][label == t].mean(axis=0) for t in range(4)])
+    nearest = ((adata.obsm["z"][:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
     assert (nearest == label).mean() > 0.99
 
 

@@ -54,11 +54,11 @@ def test_without_a_shuffle_the_cells_come_as_they_lie(adata, path):
 
 
 def test_the_seed_and_the_epoch_give_the_order(path):
-    cells, again, other = stream(path, seed=1), stream(path, seed=1), stream(path, seed=2)
+    cells, same_seed, other_seed = stream(path, seed=1), stream(path, seed=1), stream(path, seed=2)
     first, second = rows(cells), rows(cells)
-    for one, same in zip(first + second, rows(again) + rows(again), strict=True):
+    for one, same in zip(first + second, rows(same_seed) + rows(same_seed), strict=True):
         np.testing.assert_array_equal(one, same)
-    assert not np.array_equal(first[0], second[0]) and not np.array_equal(first[0], rows(other)[0])
+    assert not np.array_equal(first[0], second[0]) and not np.array_equal(first[0], rows(other_seed)[0])
 
 
 def test_blocks_that_are_read_together_are_mixed(adata, path):
@@ -69,17 +69,17 @@ def test_blocks_that_are_read_together_are_mixed(adata, path):
 
 
 def test_no_more_is_read_than_is_shuffled_together(path, monkeypatch):
-    read, window, getitem = [], module._window, module.Rows.__getitem__
+    rows_read, window, getitem = [], module._window, module.Rows.__getitem__
 
-    def counted(rows, cells):
+    def count_rows(rows, cells):
         block = getitem(rows, cells)
-        read[-1] += block.shape[0]
+        rows_read[-1] += block.shape[0]
         return block
 
-    monkeypatch.setattr(module.Rows, "__getitem__", counted)
-    monkeypatch.setattr(module, "_window", lambda *arguments: read.append(0) or window(*arguments))
+    monkeypatch.setattr(module.Rows, "__getitem__", count_rows)
+    monkeypatch.setattr(module, "_window", lambda *arguments: rows_read.append(0) or window(*arguments))
     rows(stream(path, batch_size=64, blocks=2, shuffle=False))
-    assert read == [512, 488]
+    assert rows_read == [512, 488]
 
 
 def test_genes_by_name_and_x(adata, path):

@@ -18,7 +18,7 @@ def layer(kind, **kwargs):
     return made
 
 
-def of(function, value):
+def apply(function, value):
     return keras.ops.convert_to_numpy(function(value))
 
 
@@ -33,31 +33,31 @@ def test_fulfils_what_every_layer_must(kind, tmp_path):
 def test_linear_is_a_line():
     linear = layer("linear")
     start, slope = linear.table.numpy()
-    np.testing.assert_allclose(of(linear, VALUE), start + VALUE[..., None] * slope, atol=1e-6)
+    np.testing.assert_allclose(apply(linear, VALUE), start + VALUE[..., None] * slope, atol=1e-6)
 
 
 @pytest.mark.backend
 def test_binned_takes_the_nearest_knot():
     binned = layer("binned")
     nearest = np.abs(VALUE[..., None] - KNOTS).argmin(axis=-1)
-    np.testing.assert_array_equal(of(binned, VALUE), binned.table.numpy()[nearest])
-    assert set(np.unique(of(binned._basis, VALUE))) == {0.0, 1.0}
+    np.testing.assert_array_equal(apply(binned, VALUE), binned.table.numpy()[nearest])
+    assert set(np.unique(apply(binned._basis, VALUE))) == {0.0, 1.0}
 
 
 @pytest.mark.backend
 def test_piecewise_interpolates_between_the_knots():
     piecewise = layer("piecewise")
     expected = [np.interp(VALUE, KNOTS, column) for column in piecewise.table.numpy().T]
-    np.testing.assert_allclose(of(piecewise, VALUE), np.stack(expected, axis=-1), atol=1e-6)
+    np.testing.assert_allclose(apply(piecewise, VALUE), np.stack(expected, axis=-1), atol=1e-6)
 
 
 @pytest.mark.backend
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_weights_sum_to_1_and_make_the_vector(kind):
     made = layer(kind)
-    weights = of(made._basis, VALUE)
+    weights = apply(made._basis, VALUE)
     assert weights.shape == (5, 40, 2 if kind == "linear" else 7)
-    np.testing.assert_allclose(of(made, VALUE), weights @ made.table.numpy(), atol=1e-6)
+    np.testing.assert_allclose(apply(made, VALUE), weights @ made.table.numpy(), atol=1e-6)
     if kind != "linear":
         np.testing.assert_allclose(weights.sum(axis=-1), 1.0, atol=1e-6)
 

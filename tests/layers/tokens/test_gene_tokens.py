@@ -11,7 +11,7 @@ X[0] = 0.0
 X[1, 1:] = 0.0
 
 
-def of(layer, x):
+def apply(layer, x):
     return {key: keras.ops.convert_to_numpy(value) for key, value in layer(x).items()}
 
 
@@ -43,16 +43,16 @@ def test_the_means_are_saved(tmp_path):
     model = keras.Model(inputs, layer(inputs))
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    result = of(layer, X)
-    for key, value in of(loaded, X).items():
+    result = apply(layer, X)
+    for key, value in apply(loaded, X).items():
         np.testing.assert_array_equal(value, result[key])
         assert model.output[key].shape == (None, 4) and model.output[key].dtype == result[key].dtype.name
-    assert not np.array_equal(of(GeneTokens("rank", n_tokens=4), X)["gene"], result["gene"])
+    assert not np.array_equal(apply(GeneTokens("rank", n_tokens=4), X)["gene"], result["gene"])
 
 
 @pytest.mark.backend
 def test_all_genes_are_tokens():
-    result = of(GeneTokens("all"), X)
+    result = apply(GeneTokens("all"), X)
     np.testing.assert_array_equal(result["gene"], np.tile(np.arange(9), (7, 1)))
     np.testing.assert_array_equal(result["value"], X)
     assert result["mask"].dtype == bool and result["mask"].all()
@@ -65,7 +65,7 @@ def test_the_largest_are_tokens(how, n_tokens):
     """By NumPy's sort; of equal values, which are zeros here, none is a token."""
     score = X / X.mean(axis=0) if how == "rank" else X
     order = np.argsort(-score, axis=1, kind="stable")[:, :n_tokens]
-    result = of(adapted(how, n_tokens=n_tokens), X)
+    result = apply(adapted(how, n_tokens=n_tokens), X)
     there = np.take_along_axis(X, order, axis=1) > 0
     np.testing.assert_array_equal(result["mask"], there)
     np.testing.assert_array_equal(result["gene"][there], order[there])
@@ -77,7 +77,7 @@ def test_the_largest_are_tokens(how, n_tokens):
 def test_the_rank_heeds_the_mean_of_the_training_cells_alone():
     layer = GeneTokens("rank", n_tokens=3)
     layer.adapt(np.float32([[8, 2, 1, 0], [8, 4, 0, 0]]))  # means 8, 3, 0.5, 0
-    result = of(layer, np.float32([[9, 4, 1, 7], [9, 4, 0, 7]]))
+    result = apply(layer, np.float32([[9, 4, 1, 7], [9, 4, 0, 7]]))
     np.testing.assert_array_equal(result["gene"][:, :2], [[2, 1], [1, 0]])
     np.testing.assert_array_equal(result["mask"], [[True, True, True], [True, True, False]])
     assert not (result["gene"] == 3)[result["mask"]].any(), "a gene that no training cell has is no token"
@@ -97,8 +97,8 @@ def test_the_means_are_those_of_all_blocks_of_cells():
 @pytest.mark.backend
 def test_a_cell_is_chosen_for_alone():
     layer = adapted("rank", n_tokens=4)
-    alone = [of(layer, cell[None]) for cell in X]
-    for key, value in of(layer, X).items():
+    alone = [apply(layer, cell[None]) for cell in X]
+    for key, value in apply(layer, X).items():
         np.testing.assert_array_equal(value, np.concatenate([cell[key] for cell in alone]))
 
 
@@ -107,7 +107,7 @@ def test_half_precision_keeps_the_genes():
     """Their order is that of float32, where bfloat16 would see ties."""
     x = np.float32([[1.0, 1.001, 1.002, 1.003]])
     for policy in ("mixed_bfloat16", "mixed_float16"):
-        result = of(GeneTokens("expressed", n_tokens=4, dtype=policy), x)
+        result = apply(GeneTokens("expressed", n_tokens=4, dtype=policy), x)
         np.testing.assert_array_equal(result["gene"], [[3, 2, 1, 0]])
 
 
