@@ -46,11 +46,11 @@ def test_the_largest_sets_are_chosen(task):
 
 def test_shuffled_sets_keep_sizes_and_overlaps():
     sets = [[0, 1, 2], [2, 3, 4, 5]]
-    other = transformer_genes.shuffled(sets, seed=1)
-    assert other != sets
-    assert [len(own) for own in other] == [3, 4]
-    assert len(set(other[0]) & set(other[1])) == 1
-    assert set().union(*other) == set(range(6))
+    result = transformer_genes.shuffled(sets, seed=1)
+    assert result != sets
+    assert [len(genes) for genes in result] == [3, 4]
+    assert len(set(result[0]) & set(result[1])) == 1
+    assert set().union(*result) == set(range(6))
 
 
 def test_regression_gets_only_what_the_tokens_hold(task):

@@ -70,10 +70,10 @@ def test_no_cell_is_predicted_from_its_own_batch():
 
 def test_a_batch_effect_costs():
     z, parts, plate = mixtures()
-    moved = mixtures(shift=3.0)[0]
-    still, shifted = (proportions(space, parts, plate) for space in (z, moved))
+    z_shifted = mixtures(shift=3.0)[0]
+    scores, scores_shifted = (proportions(space, parts, plate) for space in (z, z_shifted))
     for key in ("ridge_r2", "knn_r2"):
-        assert max(shifted[key].values()) < min(still[key].values()) - 0.2
+        assert max(scores_shifted[key].values()) < min(scores[key].values()) - 0.2
 
 
 def test_each_of_three_batches_is_predicted_from_the_other_two():

@@ -49,9 +49,9 @@ def test_labels_do_not_influence_the_clusters():
     z, label = mixture(distance=1.5)
     result = clustering(z, label, n_clusters=6)
     for other in (None, np.random.default_rng(0).permutation(label), ["one"] * len(z)):
-        again = clustering(z, other, n_clusters=6)
-        np.testing.assert_array_equal(again["leiden"], result["leiden"])
-        assert again["resolution"] == result["resolution"]
+        with_other_labels = clustering(z, other, n_clusters=6)
+        np.testing.assert_array_equal(with_other_labels["leiden"], result["leiden"])
+        assert with_other_labels["resolution"] == result["resolution"]
     assert clustering(z, n_clusters=6).keys() == {"leiden", "resolution", "n_clusters"}
 
 

@@ -38,15 +38,15 @@ def by_hand(z, label, test, labelled, n_neighbors, standardise=True):
 @pytest.mark.parametrize("per_type", [1, 5])
 def test_as_many_cells_of_each_type_are_drawn_and_none_to_be_scored(per_type):
     _, label, test = mixture(1.0)
-    drawn = draw_labels(label, test, per_type)
-    assert not test[drawn].any() and len(set(drawn)) == len(drawn)
-    assert label[drawn].tolist() == ["B"] * per_type + ["NK"] * per_type + ["T"] * per_type
+    cells = draw_labels(label, test, per_type)
+    assert not test[cells].any() and len(set(cells)) == len(cells)
+    assert label[cells].tolist() == ["B"] * per_type + ["NK"] * per_type + ["T"] * per_type
 
 
 def test_a_type_with_fewer_cells_gives_what_it_has():
     _, label, test = mixture(1.0)
-    drawn = draw_labels(label, test, per_type=20)
-    assert [(label[drawn] == name).sum() for name in ("B", "NK", "T")] == [20, 14, 20]
+    cells = draw_labels(label, test, per_type=20)
+    assert [(label[cells] == name).sum() for name in ("B", "NK", "T")] == [20, 14, 20]
 
 
 def test_none_draws_every_cell_that_is_not_scored():
@@ -65,9 +65,9 @@ def test_the_seed_alone_draws():
 
 def test_every_cell_has_the_same_chance_to_be_drawn():
     label, test = ["B"] * 5 + ["T"] * 5, np.arange(10) % 5 == 0
-    drawn = np.bincount(np.ravel([draw_labels(label, test, 2, seed) for seed in range(500)]), minlength=10)
-    assert (drawn[[0, 5]] == 0).all()
-    assert (np.abs(drawn[[1, 2, 3, 4, 6, 7, 8, 9]] - 250) < 5 * np.sqrt(125)).all()
+    n_draws = np.bincount(np.ravel([draw_labels(label, test, 2, seed) for seed in range(500)]), minlength=10)
+    assert (n_draws[[0, 5]] == 0).all()
+    assert (np.abs(n_draws[[1, 2, 3, 4, 6, 7, 8, 9]] - 250) < 5 * np.sqrt(125)).all()
 
 
 # -- the scores --------------------------------------------------------------------------------------------------
@@ -96,9 +96,12 @@ def test_permuted_labels_score_as_chance():
 
 def test_more_labels_help():
     z, label, test = mixture(2.0, sizes=(200, 200, 200))
-    one, many = ([few_labels(z, label, test, n, seed=s) for s in range(5)] for n in (1, 50))
+    one_label, many_labels = ([few_labels(z, label, test, n, seed=s) for s in range(5)] for n in (1, 50))
     for key in KEYS:
-        assert np.mean([scores[key] for scores in one]) < np.mean([scores[key] for scores in many]) - 0.05
+        assert (
+            np.mean([scores[key] for scores in one_label])
+            < np.mean([scores[key] for scores in many_labels]) - 0.05
+        )
 
 
 def test_labels_of_the_scored_cells_are_not_seen():

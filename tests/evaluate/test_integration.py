@@ -47,15 +47,19 @@ def scores():
 
 
 def test_ten_scores_two_means_and_a_total(scores):
-    for of_space in scores.values():
-        assert list(of_space) == [*BIO, *BATCH, "scib_bio", "scib_batch", "scib_total"]
+    for space_scores in scores.values():
+        assert list(space_scores) == [*BIO, *BATCH, "scib_bio", "scib_batch", "scib_total"]
         assert all(
-            type(value) is float and -0.02 <= value <= 1 for value in of_space.values()
+            type(value) is float and -0.02 <= value <= 1 for value in space_scores.values()
         )  # ARI by chance
-        assert of_space["scib_bio"] == pytest.approx(np.mean([of_space[name] for name in BIO]), abs=1e-12)
-        assert of_space["scib_batch"] == pytest.approx(np.mean([of_space[name] for name in BATCH]), abs=1e-12)
-        total = 0.6 * of_space["scib_bio"] + 0.4 * of_space["scib_batch"]
-        assert of_space["scib_total"] == pytest.approx(total, abs=1e-12)
+        assert space_scores["scib_bio"] == pytest.approx(
+            np.mean([space_scores[name] for name in BIO]), abs=1e-12
+        )
+        assert space_scores["scib_batch"] == pytest.approx(
+            np.mean([space_scores[name] for name in BATCH]), abs=1e-12
+        )
+        total = 0.6 * space_scores["scib_bio"] + 0.4 * space_scores["scib_batch"]
+        assert space_scores["scib_total"] == pytest.approx(total, abs=1e-12)
 
 
 def test_mixed_batches_and_separate_types_score_high(scores):
@@ -101,12 +105,12 @@ def test_equals_the_benchmarker_of_scib_metrics(scores):
         benchmarker.prepare(neighbor_computer=exact)
         benchmarker.benchmark()
         table = benchmarker.get_results(min_max_scale=False, clean_names=False)
-    theirs = [
+    metrics = [
         "isolated_labels", "nmi_ari_cluster_labels_kmeans_nmi", "nmi_ari_cluster_labels_kmeans_ari",
         "silhouette_label", "clisi_knn", "bras", "ilisi_knn", "kbet_per_label", "graph_connectivity", "pcr_comparison",
         "Bio conservation", "Batch correction", "Total",
     ]  # fmt: skip
-    expected = table.loc["mixed", theirs].astype(float)
+    expected = table.loc["mixed", metrics].astype(float)
     np.testing.assert_allclose(list(scores["mixed"].values()), expected, rtol=1e-5)
 
 
@@ -235,6 +239,9 @@ def test_refuses_an_anndata():
 
 @pytest.mark.usefixtures("unscored")
 def test_too_few_cells_are_refused():
-    few = {name: value[:90] for name, value in GOOD.items()}
-    refused(lambda: integration(**few), "^there are 90 cells, the scores need more than 90: take more cells$")
+    ninety_cells = {name: value[:90] for name, value in GOOD.items()}
+    refused(
+        lambda: integration(**ninety_cells),
+        "^there are 90 cells, the scores need more than 90: take more cells$",
+    )
     assert integration(**{name: value[:91] for name, value in GOOD.items()})["scib_total"] == 0.5

@@ -85,12 +85,12 @@ def cloud(cells=200, dimensions=6, seed=0):
 def by_hand(z, reference, n_neighbors):
     shares = []
     for i in range(len(z)):
-        near = []
+        neighbours = []
         for space in (z, reference):
             distance = np.linalg.norm(space - space[i], axis=1)
             distance[i] = np.inf
-            near.append(set(np.argsort(distance)[:n_neighbors]))
-        shares.append(len(near[0] & near[1]) / n_neighbors)
+            neighbours.append(set(np.argsort(distance)[:n_neighbors]))
+        shares.append(len(neighbours[0] & neighbours[1]) / n_neighbors)
     return np.mean(shares)
 
 
@@ -116,8 +116,8 @@ def test_a_shuffled_space_keeps_as_many_as_chance():
 
 def test_the_more_dimensions_are_dropped_the_fewer_are_kept():
     z = cloud()
-    kept = [neighbourhood_preservation(z[:, :k], z) for k in (1, 2, 4, 6)]
-    assert kept == sorted(kept) and kept[0] < 0.3 and kept[-1] == 1.0
+    shares = [neighbourhood_preservation(z[:, :k], z) for k in (1, 2, 4, 6)]
+    assert shares == sorted(shares) and shares[0] < 0.3 and shares[-1] == 1.0
 
 
 def test_with_all_cells_as_neighbours_all_are_kept():

@@ -9,8 +9,8 @@ def two_batches(offset_of_the_second, cells=60, seed=0):
     """Types 20 apart in two batches, the second moved; type "T" is in the first batch only."""
     rng = np.random.default_rng(seed)
     label = np.array(["B", "NK", "T"] * cells)
-    place = {"B": [0.0, 0.0], "NK": [20.0, 0.0], "T": [0.0, 20.0]}
-    z = rng.normal(size=(3 * cells, 2)) + [place[name] for name in label]
+    centre = {"B": [0.0, 0.0], "NK": [20.0, 0.0], "T": [0.0, 20.0]}
+    z = rng.normal(size=(3 * cells, 2)) + [centre[name] for name in label]
     second = (np.arange(3 * cells) % 2 == 1) & (label != "T")
     return z + second[:, None] * np.array(offset_of_the_second), label
 

@@ -37,27 +37,27 @@ def test_fulfils_what_every_layer_must(dropout, drop_path, tmp_path):
 
 def keras_attention(layer):
     """`keras.layers.MultiHeadAttention` with the weights of ours."""
-    theirs = keras.layers.MultiHeadAttention(2, 4)
-    theirs.build(T.shape, T.shape)
+    attention = keras.layers.MultiHeadAttention(2, 4)
+    attention.build(T.shape, T.shape)
     kernel, bias = (w.numpy().reshape(*w.shape[:-1], 3, 2, 4) for w in (layer.qkv.kernel, layer.qkv.bias))
     qkv = [part for i in range(3) for part in (kernel[:, i], bias[i])]
-    theirs.set_weights([*qkv, layer.out.kernel.numpy().reshape(2, 4, 8), layer.out.bias.numpy()])
-    return theirs
+    attention.set_weights([*qkv, layer.out.kernel.numpy().reshape(2, 4, 8), layer.out.bias.numpy()])
+    return attention
 
 
 @pytest.mark.backend
 @pytest.mark.parametrize("mask", [MASK, None], ids=["some", "all"])
 def test_attention_is_that_of_keras(mask):
     layer = block()
-    closed = None if mask is None else np.repeat(mask[:, None], 6, axis=1)
+    attention_mask = None if mask is None else np.repeat(mask[:, None], 6, axis=1)
     normed = layer.norm_attention(T)
-    read, maps = apply(
-        keras_attention(layer), normed, normed, attention_mask=closed, return_attention_scores=True
+    expected, maps = apply(
+        keras_attention(layer), normed, normed, attention_mask=attention_mask, return_attention_scores=True
     )
     for weight in (layer.contract.kernel, layer.contract.bias):  # leave the branch of the attention alone
         weight.assign(0.0 * weight)
     out, attention = apply(layer, T, mask, return_attention=True)
-    np.testing.assert_allclose(out - T, read, atol=1e-6)
+    np.testing.assert_allclose(out - T, expected, atol=1e-6)
     np.testing.assert_allclose(attention, maps, atol=1e-6)
 
 

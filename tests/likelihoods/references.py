@@ -24,8 +24,8 @@ def scipy_nb(x, mean, theta):
     return stats.nbinom.logpmf(x, theta, theta / (theta + mean))
 
 
-def slope(function, at, step=1e-5):
+def slope(function, x, step=1e-5):
     """Derivative by central differences, in float64; the step is relative."""
-    at = np.asarray(at, "float64")
-    h = step * np.maximum(np.abs(at), 1e-3)
-    return (function(at + h) - function(at - h)) / (2 * h)
+    x = np.asarray(x, "float64")
+    h = step * np.maximum(np.abs(x), 1e-3)
+    return (function(x + h) - function(x - h)) / (2 * h)

@@ -50,11 +50,11 @@ def test_nb_has_the_moments_it_promises():
     p = np.exp(nb(x, mean, theta).astype("float64"))
     np.testing.assert_allclose((p * x).sum(), mean, rtol=1e-4)
     np.testing.assert_allclose((p * (x - mean) ** 2).sum(), mean + mean**2 / theta, rtol=1e-4)
-    drawn = stats.nbinom.rvs(theta, theta / (theta + mean), size=200_000, random_state=0)
-    own = -nb(drawn, mean, theta).astype("float64")
-    assert abs(own.mean() - stats.nbinom.entropy(theta, theta / (theta + mean))) < 5 * own.std() / np.sqrt(
-        200_000
-    )
+    draws = stats.nbinom.rvs(theta, theta / (theta + mean), size=200_000, random_state=0)
+    negative_log_prob = -nb(draws, mean, theta).astype("float64")
+    assert abs(
+        negative_log_prob.mean() - stats.nbinom.entropy(theta, theta / (theta + mean))
+    ) < 5 * negative_log_prob.std() / np.sqrt(200_000)
 
 
 def test_nb_gradient():
@@ -67,31 +67,29 @@ def test_nb_gradient():
 def test_nb_gradient_keeps_its_digits():
     """By log μ and log θ, which is what a decoder learns; automatic differentiation keeps two digits."""
     x, mean, theta = np.meshgrid(COUNTS, MEANS, THETAS[THETAS <= 10], indexing="ij")
-    found = gradient(lambda m, t: negative_binomial_log_prob(x, m, t), mean, theta)
+    gradients = gradient(lambda m, t: negative_binomial_log_prob(x, m, t), mean, theta)
     x, mean, theta = (a.astype("float64") for a in (x, mean, theta))
     excess = (x - mean) / (theta + mean)
     to_theta = digamma(x + theta) - digamma(theta) - np.log1p(mean / theta) - excess
-    np.testing.assert_allclose(found[0] * mean, theta * excess, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(found[1] * theta, theta * to_theta, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(gradients[0] * mean, theta * excess, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(gradients[1] * theta, theta * to_theta, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (1, 3), (2, 1), (2, 3)])
 def test_nb_gradient_is_summed_over_what_theta_is_spread_over(shape):
     x, mean = np.float32([[0, 1, 5], [2, 0, 7]]), np.float32([[0.5, 1, 2], [3, 4, 5]])
     theta = np.random.default_rng(0).gamma(2.0, 1.0, shape).astype("float32")
-    (found,) = gradient(lambda t: negative_binomial_log_prob(x, mean, t), theta)
+    (summed,) = gradient(lambda t: negative_binomial_log_prob(x, mean, t), theta)
     wide = np.broadcast_to(theta, x.shape)
-    (each,) = gradient(lambda t: negative_binomial_log_prob(x, mean, t), wide)
+    (broadcast_gradient,) = gradient(lambda t: negative_binomial_log_prob(x, mean, t), wide)
     axes = tuple(i for i in range(2) if np.shape(np.empty(shape)[(None,) * (2 - len(shape))])[i] == 1)
-    assert np.shape(found) == shape
-    np.testing.assert_allclose(found, np.sum(each, axis=axes).reshape(shape), rtol=1e-5)
+    assert np.shape(summed) == shape
+    np.testing.assert_allclose(summed, np.sum(broadcast_gradient, axis=axes).reshape(shape), rtol=1e-5)
 
 
 def test_nb_gradient_of_x_is_none_for_x_is_data():
-    (found,) = gradient(
-        lambda x: negative_binomial_log_prob(x, np.float32(4), np.float32(2)), np.float32([5])
-    )
-    np.testing.assert_array_equal(found, 0)
+    (to_x,) = gradient(lambda x: negative_binomial_log_prob(x, np.float32(4), np.float32(2)), np.float32([5]))
+    np.testing.assert_array_equal(to_x, 0)
 
 
 def test_nb_gradient_is_finite_at_the_ends():

@@ -28,7 +28,7 @@ def fitted(typed):
 
 
 @pytest.mark.backend
-def test_what_every_model_must_bear(typed, tmp_path):
+def test_what_every_model_must_fulfil(typed, tmp_path):
     config = {**TRANSFORMER, "labels": TYPES, "label_smoothing": 0.1, "values": "binned", "dropout": 0.2}
     run_model_test(CellAnnotator, config, typed["x"][:64], tmp_path, y=typed["y"][:64])
 
@@ -112,8 +112,8 @@ def test_logits_are_what_the_probabilities_come_from(fitted, typed):
 @pytest.mark.parametrize("tokens", ["rank", "sets"])
 def test_the_function_of_the_values_begins_after_the_division(tokens, typed):
     """With other totals the counts give the same logits, and other values other ones."""
-    own = {"sets": SETS, "n_tokens": None} if tokens == "sets" else {}
-    model, x = annotator(tokens=tokens, target_sum=300.0, **own), typed["new x"][:5]
+    tokens_config = {"sets": SETS, "n_tokens": None} if tokens == "sets" else {}
+    model, x = annotator(tokens=tokens, target_sum=300.0, **tokens_config), typed["new x"][:5]
     model._prepare(typed["x"])
     function, values = model.from_log1p(), np.log1p(300.0 * x / x.sum(axis=1, keepdims=True))
     logits = keras.ops.convert_to_numpy(model.logits(x))

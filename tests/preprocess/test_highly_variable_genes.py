@@ -105,16 +105,18 @@ def test_fill_adds_missing_genes_as_zeros(adata):
     adata.uns["source"] = {"name": "test"}
     adata.obsm["z"] = np.ones((240, 2))
     hvg = HighlyVariableGenes(20).fit(adata)
-    lost, kept = hvg.genes_[[3, 11]], hvg.genes_.delete([3, 11])
+    missing, present = hvg.genes_[[3, 11]], hvg.genes_.delete([3, 11])
     for x in (adata.X, inputs(adata)):
         adata.X = x
-        with pytest.warns(UserWarning, match=rf"^2 of the 20 .* missing \({lost[0]}, {lost[1]}\): .*zeros"):
-            result = hvg.transform(adata[:, adata.var_names.difference(lost)], fill=0)
+        with pytest.warns(
+            UserWarning, match=rf"^2 of the 20 .* missing \({missing[0]}, {missing[1]}\): .*zeros"
+        ):
+            result = hvg.transform(adata[:, adata.var_names.difference(missing)], fill=0)
         assert list(result.var_names) == list(hvg.genes_)
-        assert not inputs(result[:, lost]).any()
-        assert not inputs(result[:, lost], "counts").any()
-        np.testing.assert_array_equal(inputs(result[:, kept]), inputs(adata[:, kept]))
-        np.testing.assert_array_equal(inputs(result[:, kept], "counts"), inputs(adata[:, kept]))
+        assert not inputs(result[:, missing]).any()
+        assert not inputs(result[:, missing], "counts").any()
+        np.testing.assert_array_equal(inputs(result[:, present]), inputs(adata[:, present]))
+        np.testing.assert_array_equal(inputs(result[:, present], "counts"), inputs(adata[:, present]))
         pd.testing.assert_frame_equal(result.obs, adata.obs)
         assert result.uns["source"] == {"name": "test"}
         assert result.obsm["z"].shape == (240, 2)
@@ -129,7 +131,7 @@ def test_fill_adds_missing_genes_as_zeros(adata):
 )
 def test_fill_keeps_all_that_is_not_of_genes(adata, stored):
     hvg = HighlyVariableGenes(20).fit(adata)
-    lost = hvg.genes_[[3, 11]]
+    missing = hvg.genes_[[3, 11]]
     adata.X, adata.raw = stored(inputs(adata)), adata
     adata.layers["counts"] = stored(inputs(adata, "counts").astype("int32"))
     adata.obs_names = ["cell0", *adata.obs_names[:-1]]
@@ -137,15 +139,15 @@ def test_fill_keeps_all_that_is_not_of_genes(adata, stored):
     adata.obsp["distances"] = sparse.eye(240, format="csr")
     adata.uns["source"] = {"name": "test"}
     whole = hvg.transform(adata)
-    result = hvg.transform(adata[:, adata.var_names.difference(lost)], fill=0)
+    result = hvg.transform(adata[:, adata.var_names.difference(missing)], fill=0)
     assert list(result.obs_names) == list(adata.obs_names) and list(result.var_names) == list(hvg.genes_)
     for one, other in [(result.X, whole.X), (result.layers["counts"], whole.layers["counts"])]:
         assert type(one) is type(other) and one.dtype == other.dtype
-    zeroed = inputs(whole) * ~hvg.genes_.isin(lost)
+    zeroed = inputs(whole) * ~hvg.genes_.isin(missing)
     np.testing.assert_array_equal(inputs(result), zeroed)
     np.testing.assert_array_equal(inputs(result, "counts"), zeroed)
     assert result.raw.shape == (240, 80) and (result.raw.X != adata.raw.X).sum() == 0
-    loadings = np.where(hvg.genes_.isin(lost)[:, None], np.nan, whole.varm["PCs"])
+    loadings = np.where(hvg.genes_.isin(missing)[:, None], np.nan, whole.varm["PCs"])
     np.testing.assert_array_equal(result.varm["PCs"], loadings)
     np.testing.assert_array_equal(result.obsm["z"], whole.obsm["z"])
     assert (result.obsp["distances"] != whole.obsp["distances"]).nnz == 0
@@ -199,8 +201,8 @@ def test_fill_says_which_genes_are_missing(adata):
             result = hvg.transform(adata[:, adata.var_names.difference(hvg.genes_[:lost])], fill=0)
         first = ", ".join(hvg.genes_[:3])
         message = f"{lost} of the 20 chosen genes are missing ({first}, …): they are zeros in every cell"
-        (ours,) = (w for w in warned if w.category is UserWarning)
-        assert str(ours.message) == message and ours.filename == __file__
+        (warning,) = (w for w in warned if w.category is UserWarning)
+        assert str(warning.message) == message and warning.filename == __file__
         assert list(result.var_names) == list(hvg.genes_)
     hvg.transform(adata, fill=0)
 
@@ -229,8 +231,12 @@ def test_says_when_genes_are_named_by_another_system(adata, fill):
             result = re.escape(
                 f"these genes are {received} ({'spike-in' if received == 'symbols' else others[1]})"
             )
-            wanted = re.escape(f"those of the training data {expected} ({hvg.genes_[0]}): translate them")
-            with pytest.raises(ValueError, match=rf"^20 of the 20 chosen genes .*: {result}, {wanted}$"):
+            expected_names = re.escape(
+                f"those of the training data {expected} ({hvg.genes_[0]}): translate them"
+            )
+            with pytest.raises(
+                ValueError, match=rf"^20 of the 20 chosen genes .*: {result}, {expected_names}$"
+            ):
                 hvg.transform(adata, fill=fill)
 
 

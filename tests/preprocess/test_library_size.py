@@ -75,12 +75,12 @@ def test_says_where_the_counts_are(adata, call):
     """The remedy depends on what the AnnData holds."""
     step, counts = LibrarySize().fit(adata), adata.X.copy()
     use = getattr(step, call)
-    again = r'^X went through log1p already \(uns\["log1p"\] is set\), normalising it twice is wrong: '
+    start = r'^X went through log1p already \(uns\["log1p"\] is set\), normalising it twice is wrong: '
     end = r'del adata\.uns\["log1p"\]$'
     logged = step.transform(adata)
-    refused(lambda: use(logged), rf'{again}set adata\.X = adata\.layers\["counts"\]\.copy\(\) and {end}')
+    refused(lambda: use(logged), rf'{start}set adata\.X = adata\.layers\["counts"\]\.copy\(\) and {end}')
     del logged.layers["counts"]
-    refused(lambda: use(logged), again + end)
+    refused(lambda: use(logged), start + end)
     del logged.uns["log1p"]
     refused(lambda: use(logged), r"like log1p data; start from the counts, this AnnData holds none$")
     logged.raw = adata

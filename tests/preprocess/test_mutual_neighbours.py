@@ -54,8 +54,8 @@ def test_a_batch_effect_does_not_pair_different_types():
 def test_a_type_that_one_batch_lacks_has_hardly_a_partner_there():
     rng = np.random.default_rng(3)
     types, batch = np.arange(300) % 3, np.arange(300) // 3 % 2
-    kept = ~((types == 2) & (batch == 1))
-    types, batch = types[kept], batch[kept]
+    keep = ~((types == 2) & (batch == 1))
+    types, batch = types[keep], batch[keep]
     z = rng.normal(size=(len(types), 5)) + 10 * np.eye(3, 5)[types]
     has = np.array([len(partners) > 0 for partners in mutual_neighbours(z, batch)])
     assert has[types == 2].mean() < 0.1 and has[types != 2].mean() > 0.8

@@ -7,13 +7,13 @@ from latentcells.preprocess import split_counts
 from tests.helpers import refused
 
 
-def drawn(mean=4.0, shape=(400, 50), seed=0):
+def draw_counts(mean=4.0, shape=(400, 50), seed=0):
     return np.random.default_rng(seed).poisson(mean, shape)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
 def test_the_parts_add_up_and_have_their_share(share):
-    x = drawn()
+    x = draw_counts()
     one, other = split_counts(x, share)
     assert np.array_equal(one + other, x) and one.min() >= 0 and other.min() >= 0
     assert one.sum() / x.sum() == pytest.approx(share, abs=0.01)
@@ -32,7 +32,7 @@ def test_each_molecule_is_dealt_by_itself():
 
 
 def test_parts_of_poisson_counts_are_independent_and_poisson():
-    one, other = split_counts(drawn(shape=(20_000, 2)), 0.5)
+    one, other = split_counts(draw_counts(shape=(20_000, 2)), 0.5)
     correlation = np.corrcoef(one.ravel(), other.ravel())[0, 1]
     assert abs(correlation) < 0.02
     assert one.var() == pytest.approx(one.mean(), rel=0.05)
@@ -58,7 +58,7 @@ def test_parts_of_negative_binomial_counts_are_with_their_theta(theta):
 
 
 def test_a_large_theta_is_poisson():
-    one, other = split_counts(drawn(shape=(20_000, 2)), theta=1e6)
+    one, other = split_counts(draw_counts(shape=(20_000, 2)), theta=1e6)
     assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.02
 
 
@@ -105,7 +105,7 @@ DENSE = {
 @pytest.mark.parametrize("kind", SPARSE)
 def test_a_sparse_matrix_is_dealt_as_a_dense_one(kind, theta):
     """It stays sparse, of its kind, and as it was."""
-    dense = drawn(0.3, (60, 20))
+    dense = draw_counts(0.3, (60, 20))
     x = SPARSE[kind](dense)
     stored = x.copy()
     parts = split_counts(x, theta=theta, seed=3)
@@ -119,7 +119,7 @@ def test_a_sparse_matrix_is_dealt_as_a_dense_one(kind, theta):
 @pytest.mark.parametrize("form", DENSE)
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float16", "float32", "float64", ">f4"])
 def test_every_dense_form_and_dtype_is_dealt_alike(form, dtype):
-    x = (drawn(0.3, (60, 20)) > 0).astype(dtype)
+    x = (draw_counts(0.3, (60, 20)) > 0).astype(dtype)
     for part, expected in zip(split_counts(DENSE[form](x)), split_counts(x.astype("int64")), strict=True):
         np.testing.assert_array_equal(part, expected)
         assert part.dtype == np.asarray(DENSE[form](x)).dtype
@@ -127,7 +127,7 @@ def test_every_dense_form_and_dtype_is_dealt_alike(form, dtype):
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float32", "float64"])
 def test_every_sparse_dtype_is_dealt_alike(dtype):
-    x = drawn(0.3, (60, 20)) > 0
+    x = draw_counts(0.3, (60, 20)) > 0
     parts = split_counts(sparse.csr_matrix(x.astype(dtype)))
     for part, expected in zip(parts, split_counts(x.astype("int64")), strict=True):
         np.testing.assert_array_equal(part.toarray(), expected)
@@ -135,7 +135,7 @@ def test_every_sparse_dtype_is_dealt_alike(dtype):
 
 
 def test_a_masked_array_is_refused():
-    masked = np.ma.masked_equal(drawn(0.3, (6, 5)), 0)
+    masked = np.ma.masked_equal(draw_counts(0.3, (6, 5)), 0)
     refused(
         lambda: split_counts(masked),
         rf"^counts is a masked array \({masked.mask.sum()} of 30 values masked\): fill it, x\.filled\(0\), or drop",
@@ -143,7 +143,7 @@ def test_a_masked_array_is_refused():
 
 
 def test_the_dtype_is_kept_and_the_seed_decides():
-    x = drawn().astype("float32")
+    x = draw_counts().astype("float32")
     assert split_counts(x)[0].dtype == split_counts(x)[1].dtype == np.float32
     assert np.array_equal(split_counts(x, seed=3)[0], split_counts(x, seed=3)[0])
     assert not np.array_equal(split_counts(x, seed=3)[0], split_counts(x, seed=4)[0])
@@ -153,12 +153,12 @@ def test_refuses_what_is_no_count_and_what_is_no_share():
     with pytest.raises(ValueError, match=r"^counts must hold counts"):
         split_counts(np.array([[0.5, 1.0]]))
     with pytest.raises(ValueError, match=r"^share must be above 0 and below 1, got 1.0"):
-        split_counts(drawn(), share=1.0)
+        split_counts(draw_counts(), share=1.0)
     with pytest.raises(ValueError, match=r"^seed must be at least 0, got -1"):
-        split_counts(drawn(), seed=-1)
+        split_counts(draw_counts(), seed=-1)
     with pytest.raises(ValueError, match=r"^theta must be positive, got 0.0: None is for Poisson counts"):
-        split_counts(drawn(), theta=0.0)
+        split_counts(draw_counts(), theta=0.0)
     with pytest.raises(
         ValueError, match=r"^theta must be a number or 50 numbers, one per gene, got shape \(3,\)"
     ):
-        split_counts(drawn(), theta=[1.0, 2.0, 3.0])
+        split_counts(draw_counts(), theta=[1.0, 2.0, 3.0])

@@ -26,11 +26,11 @@ def apply(layer, *arrays, **kwargs):
 @pytest.mark.parametrize("name", ONE_CELL)
 def test_counts_stay_counts_and_differ_at_each_call(name):
     x = counts()
-    once, again = apply(ONE_CELL[name], x), apply(ONE_CELL[name], x)
-    for drawn in (once, again):
-        assert drawn.dtype == np.float32 and drawn.shape == x.shape
-        assert np.array_equal(drawn, np.rint(drawn)) and (drawn >= 0).all() and (drawn <= x).all()
-    assert not np.array_equal(once, again)
+    first, second = apply(ONE_CELL[name], x), apply(ONE_CELL[name], x)
+    for result in (first, second):
+        assert result.dtype == np.float32 and result.shape == x.shape
+        assert np.array_equal(result, np.rint(result)) and (result >= 0).all() and (result <= x).all()
+    assert not np.array_equal(first, second)
     np.testing.assert_array_equal(apply(ONE_CELL[name], x, training=False), x)
 
 
@@ -56,8 +56,8 @@ def test_fulfils_what_every_layer_must_and_draws_by_its_seed(layer_class, config
 @pytest.mark.parametrize("layer_class", [CountThinning, GeneMasking])
 def test_half_precision_keeps_large_counts_whole(layer_class):
     x = np.full((50, 4), 5001, "float32")
-    drawn = apply(layer_class(0.5, dtype="mixed_float16"), x)
-    assert drawn.dtype == np.float32 and drawn.max() > 2048 and (drawn % 2 == 1).any()
+    thinned = apply(layer_class(0.5, dtype="mixed_float16"), x)
+    assert thinned.dtype == np.float32 and thinned.max() > 2048 and (thinned % 2 == 1).any()
 
 
 # -- masking ----------------------------------------------------------------------------------------------------------
@@ -94,18 +94,18 @@ def test_what_is_hidden_counts_in_the_library_that_the_rest_promises():
 def test_thinning_is_binomial():
     """Given a cell's share, estimated from a gene with ten million molecules, the others are binomial."""
     x = np.tile(np.float32([1e7, 40]), (3000, 1))
-    drawn = apply(CountThinning(0.4, seed=0), x)
-    share = drawn[:, 0] / 1e7
+    thinned = apply(CountThinning(0.4, seed=0), x)
+    share = thinned[:, 0] / 1e7
     assert stats.kstest(share, stats.uniform(0.4, 0.6).cdf).pvalue > 1e-3
-    z = (drawn[:, 1] - 40 * share) / np.sqrt(40 * share * (1 - share))
+    z = (thinned[:, 1] - 40 * share) / np.sqrt(40 * share * (1 - share))
     assert abs(z.mean()) < 5 / np.sqrt(3000) and abs(z.var() - 1) < 5 * np.sqrt(2 / 3000)
 
 
 @pytest.mark.backend
 def test_a_thinned_poisson_count_is_poisson():
     x = np.float32(np.random.default_rng(0).poisson(6.0, (200, 500)))
-    drawn = apply(CountThinning(0.999, seed=0), x)
-    assert abs(drawn.var() / drawn.mean() - 1) < 5 * np.sqrt(2 / drawn.size)
+    thinned = apply(CountThinning(0.999, seed=0), x)
+    assert abs(thinned.var() / thinned.mean() - 1) < 5 * np.sqrt(2 / thinned.size)
 
 
 # -- dropout ----------------------------------------------------------------------------------------------------------
@@ -114,10 +114,10 @@ def test_a_thinned_poisson_count_is_poisson():
 @pytest.mark.backend
 def test_dropout_falls_with_the_mean():
     x = np.ones((8000, 4), "float32")
-    kept = apply(GeneDropout(MEAN, half=0.5, seed=0), x).mean(axis=0)
+    kept_share = apply(GeneDropout(MEAN, half=0.5, seed=0), x).mean(axis=0)
     expected = np.array(MEAN) / (0.5 + np.array(MEAN))
-    np.testing.assert_allclose(kept, expected, atol=5 * np.sqrt(0.25 / 8000))
-    assert kept[0] == 0
+    np.testing.assert_allclose(kept_share, expected, atol=5 * np.sqrt(0.25 / 8000))
+    assert kept_share[0] == 0
 
 
 # -- mixing -----------------------------------------------------------------------------------------------------------
@@ -154,8 +154,8 @@ def test_a_share_lies_between_0_and_1(layer_class, name, value):
 
 
 def test_dropout_refuses_what_is_no_mean():
-    for mean, shown in (([1.0, -2.0], "-2.0"), ([float("nan")], "nan")):
-        with pytest.raises(ValueError, match=rf"^mean must be 0 or more for each gene, got {shown}"):
+    for mean, value in (([1.0, -2.0], "-2.0"), ([float("nan")], "nan")):
+        with pytest.raises(ValueError, match=rf"^mean must be 0 or more for each gene, got {value}"):
             GeneDropout(mean)
     with pytest.raises(ValueError, match=r"^half must be positive, got 0: it is a mean count$"):
         GeneDropout(MEAN, half=0)

@@ -16,19 +16,19 @@ def apply(layer, *args, **kwargs):
 
 @pytest.mark.backend
 def test_is_a_batch_normalisation_of_keras_for_each_domain():
-    layer, theirs = (
+    layer, references = (
         DomainBatchNormalization(3, momentum=0.8),
         [keras.layers.BatchNormalization(momentum=0.8) for _ in range(3)],
     )
     for x in (X, 2 * X + 1, -X):
         result = apply(layer, x, DOMAIN, training=True)
-        for domain, single in enumerate(theirs):
+        for domain, reference in enumerate(references):
             cells = domain == DOMAIN
-            np.testing.assert_allclose(result[cells], apply(single, x[cells], training=True), atol=2e-5)
+            np.testing.assert_allclose(result[cells], apply(reference, x[cells], training=True), atol=2e-5)
     result = apply(layer, X, DOMAIN)
-    for domain, single in enumerate(theirs):
+    for domain, reference in enumerate(references):
         cells = domain == DOMAIN
-        np.testing.assert_allclose(result[cells], apply(single, X[cells]), atol=2e-5)
+        np.testing.assert_allclose(result[cells], apply(reference, X[cells]), atol=2e-5)
 
 
 @pytest.mark.backend

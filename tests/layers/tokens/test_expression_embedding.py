@@ -13,9 +13,9 @@ KINDS = "linear", "binned", "piecewise"
 
 
 def layer(kind, **kwargs):
-    made = ExpressionEmbedding(**{"dim": 3, "kind": kind, "n_bins": 7, "high": 6.0, **kwargs})
-    made.build((None, 40))
-    return made
+    embedding = ExpressionEmbedding(**{"dim": 3, "kind": kind, "n_bins": 7, "high": 6.0, **kwargs})
+    embedding.build((None, 40))
+    return embedding
 
 
 def apply(function, value):
@@ -54,10 +54,10 @@ def test_piecewise_interpolates_between_the_knots():
 @pytest.mark.backend
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_weights_sum_to_1_and_make_the_vector(kind):
-    made = layer(kind)
-    weights = apply(made._basis, VALUE)
+    embedding = layer(kind)
+    weights = apply(embedding._basis, VALUE)
     assert weights.shape == (5, 40, 2 if kind == "linear" else 7)
-    np.testing.assert_allclose(apply(made, VALUE), weights @ made.table.numpy(), atol=1e-6)
+    np.testing.assert_allclose(apply(embedding, VALUE), weights @ embedding.table.numpy(), atol=1e-6)
     if kind != "linear":
         np.testing.assert_allclose(weights.sum(axis=-1), 1.0, atol=1e-6)
 
@@ -65,10 +65,14 @@ def test_the_weights_sum_to_1_and_make_the_vector(kind):
 @pytest.mark.backend
 def test_only_a_step_has_no_slope():
     value = VALUE[1:]  # none on a knot, where a slope has two sides
-    within = (value > 0) & (value < 6)
+    between_knots = (value > 0) & (value < 6)
     for kind in KINDS:
         (slope,) = gradient(lambda v, kind=kind: layer(kind)(v)[..., 0], value)
-        moves = {"linear": np.ones_like(within), "binned": np.zeros_like(within), "piecewise": within}
+        moves = {
+            "linear": np.ones_like(between_knots),
+            "binned": np.zeros_like(between_knots),
+            "piecewise": between_knots,
+        }
         np.testing.assert_array_equal(slope != 0, moves[kind])
 
 

@@ -66,9 +66,9 @@ def test_the_largest_are_tokens(how, n_tokens):
     score = X / X.mean(axis=0) if how == "rank" else X
     order = np.argsort(-score, axis=1, kind="stable")[:, :n_tokens]
     result = apply(adapted(how, n_tokens=n_tokens), X)
-    there = np.take_along_axis(X, order, axis=1) > 0
-    np.testing.assert_array_equal(result["mask"], there)
-    np.testing.assert_array_equal(result["gene"][there], order[there])
+    expressed = np.take_along_axis(X, order, axis=1) > 0
+    np.testing.assert_array_equal(result["mask"], expressed)
+    np.testing.assert_array_equal(result["gene"][expressed], order[expressed])
     if how == "expressed":
         np.testing.assert_array_equal(result["value"], np.take_along_axis(X, order, axis=1))
 
