@@ -1,4 +1,4 @@
-"""The one schema of a stored run: rows are made, written, validated, read and put into tables."""
+"""The schema of stored runs: rows are made, written, validated, read and put into tables."""
 
 import json
 import math
@@ -30,7 +30,7 @@ def path(tmp_path):
     return tmp_path / "01_test.json"
 
 
-def test_only_what_is_public_is_shown():
+def test_only_public_names_are_listed():
     names = ["load", "read", "row", "table", "validate", "values", "write"]
     assert dir(results) == results.__all__ == names
 
@@ -55,7 +55,7 @@ def test_a_single_value_has_no_spread():
 
 
 @pytest.mark.parametrize("metric", ["knn_macro_f1", "probe_macro_f1[10 per type]"])
-def test_metrics_are_named_as_the_design_says(metric):
+def test_valid_metric_names_are_accepted(metric):
     assert results.row("kang", "PCA", metric, [1])["metric"] == metric
 
 
@@ -77,14 +77,14 @@ def test_a_row_without_values_is_refused():
 # -- a file ------------------------------------------------------------------------------------------------------
 
 
-def test_a_stored_run_has_the_one_shape(path):
+def test_a_stored_run_has_the_expected_structure(path):
     run = write(path)
     assert json.loads(path.read_text(encoding="utf8")) == run == results.load(path)
     assert list(run) == ["made_by", "library", "versions", "machine", "rows"]
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_missing_folder_is_made(tmp_path):
+def test_a_missing_folder_is_created(tmp_path):
     write(tmp_path / "results" / "01_test.json")
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["01_test.json"]
 
@@ -100,7 +100,7 @@ def test_rows_are_sorted_with_the_baseline_first(path):
 
 
 @pytest.mark.parametrize("stored", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
-def test_the_stored_files_of_the_book_are_written_again_byte_for_byte(stored, path):
+def test_the_stored_files_of_the_book_are_reproduced_byte_for_byte(stored, path):
     results.write(path, **results.load(stored))
     assert path.read_bytes() == stored.read_bytes()
 
@@ -217,7 +217,7 @@ def test_outside_a_clone_the_message_says_what_to_do(tmp_path, monkeypatch):
 
 
 def test_outside_a_clone_the_runs_inside_the_library_are_read(tmp_path, monkeypatch):
-    """As in the wheel of the Colab edition, which has them in latentcells/book/results."""
+    """The wheel of the Colab edition has them in latentcells/book/results."""
     library = tmp_path / "site-packages" / "latentcells"
     module = library / ROOT.joinpath(results.__file__).relative_to(ROOT / "lib" / "latentcells")
     monkeypatch.setattr(results, "__file__", str(module))

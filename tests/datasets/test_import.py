@@ -23,6 +23,6 @@ def test_the_data_sets_alone_load_no_deep_learning_library():
     assert process.stdout.strip() == "[]"
 
 
-def test_what_is_public_is_documented():
+def test_public_names_are_documented():
     for name in datasets.__all__:
         assert getattr(datasets, name).__doc__, name

@@ -12,7 +12,7 @@ def test_pbmc_reference(contract):
     assert adata.obs["label"].nunique() == 10
 
 
-def test_counts_give_back_what_scanpy_ships():
+def test_counts_match_the_values_that_scanpy_ships():
     shipped = sc.datasets.pbmc68k_reduced().raw.X.toarray()
     counts = pbmc_reference().X.toarray()
     values = np.expm1(shipped.astype(np.float64))

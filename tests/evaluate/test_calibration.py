@@ -9,7 +9,7 @@ NAMES = ["B", "NK", "T"]
 
 
 def test_by_hand():
-    """Two cells of confidence 0.6, one right; two of 0.9, both right: (2/4) 0.1 + (2/4) 0.1."""
+    """Two cells with confidence 0.6, one correct; two with 0.9, both correct: (2/4) 0.1 + (2/4) 0.1."""
     probability = [[0.6, 0.4, 0.0], [0.6, 0.0, 0.4], [0.1, 0.9, 0.0], [0.0, 0.1, 0.9]]
     scores = calibration(probability, ["B", "T", "NK", "T"], NAMES)
     assert scores["calibration_error"] == pytest.approx(0.1)

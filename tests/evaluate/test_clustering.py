@@ -57,15 +57,15 @@ def test_labels_do_not_influence_the_clusters():
 
 @settings(deadline=None, max_examples=10)
 @given(st.integers(2, 12), st.integers(0, 5))
-def test_the_number_of_clusters_is_the_one_asked_for(n_clusters, seed):
+def test_the_number_of_clusters_is_the_requested_one(n_clusters, seed):
     z, _ = mixture(n_types=2, cells=100, distance=1.0, seed=seed)
     result = clustering(z, n_clusters=n_clusters, seed=seed)
     assert result["n_clusters"] == len(np.unique(result["leiden"]))
     assert abs(result["n_clusters"] - n_clusters) <= 1
 
 
-def test_the_nearest_number_counts_if_the_graph_allows_no_fewer():
-    z, _ = mixture(n_types=4, distance=1e4)  # four islands: no resolution joins them
+def test_the_nearest_number_is_returned_if_the_graph_allows_no_fewer():
+    z, _ = mixture(n_types=4, distance=1e4)  # four separate components: no resolution joins them
     assert clustering(z, n_clusters=1)["n_clusters"] == 4
 
 
@@ -89,7 +89,7 @@ def test_the_same_twice_and_nothing_changed():
 
 
 def test_the_seed_reaches_leiden():
-    z = np.random.default_rng(0).normal(size=(300, 5))  # no groups: the start decides
+    z = np.random.default_rng(0).normal(size=(300, 5))  # no groups: the result depends on the initial state
     one, two = (clustering(z, n_clusters=10, seed=seed)["leiden"] for seed in (0, 1))
     assert adjusted_rand_score(one, two) < 1
 

@@ -1,4 +1,4 @@
-"""The scores run compiled: every embedding below has the same shape, so that they are compiled once."""
+"""The scores are compiled by JAX; all embeddings below have the same shape, so that this happens once."""
 
 import inspect
 import sys
@@ -18,7 +18,7 @@ BATCH = ["bras", "ilisi", "kbet", "graph_connectivity", "pcr"]
 
 
 def cells(n=180, seed=0):
-    """Three types in two batches: an embedding that mixes, one that does not, one without types, and their PCA."""
+    """Three types in two batches: embeddings with mixed batches, separate batches and no types, and their PCA."""
     rng = np.random.default_rng(seed)
     types, batches = np.arange(n) % 3, np.arange(n) // 3 % 2
     profile, effect = rng.gamma(1.0, 3.0, (3, 60))[types], rng.lognormal(0, 0.5, (2, 60))[batches]
@@ -38,7 +38,7 @@ def scores():
     result = {name: integration(SPACES[name], **DESIGN) for name in ("mixed", "shuffled")}
     with pytest.warns(
         UserWarning, match="^PCR comparison score is negative"
-    ):  # more batch effect than before
+    ):  # the batch effect is larger than before
         result["split"] = integration(SPACES["split"], **DESIGN)
     return result
 
@@ -51,7 +51,7 @@ def test_ten_scores_two_means_and_a_total(scores):
         assert list(space_scores) == [*BIO, *BATCH, "scib_bio", "scib_batch", "scib_total"]
         assert all(
             type(value) is float and -0.02 <= value <= 1 for value in space_scores.values()
-        )  # ARI by chance
+        )  # the ARI may be slightly negative by chance
         assert space_scores["scib_bio"] == pytest.approx(
             np.mean([space_scores[name] for name in BIO]), abs=1e-12
         )
@@ -85,7 +85,7 @@ def test_shuffled_cells_score_low_on_biology_and_high_on_mixing(scores):
 
 
 def test_equals_the_benchmarker_of_scib_metrics(scores):
-    """On its default settings, from exact neighbours of its own format, found by sorting all distances."""
+    """With its default settings and exact neighbours, found by sorting all distances."""
     from scib_metrics.benchmark import Benchmarker
     from scib_metrics.nearest_neighbors import NeighborsResults
 
@@ -98,7 +98,7 @@ def test_equals_the_benchmarker_of_scib_metrics(scores):
     obsm = {"mixed": SPACES["mixed"].astype("float32"), "before": DESIGN["before"]}
     adata = ad.AnnData(np.zeros((180, 1), "float32"), obs, obsm=obsm)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # theirs, of pandas, tqdm and their plots
+        warnings.simplefilter("ignore")  # its own, about pandas, tqdm and plots
         benchmarker = Benchmarker(
             adata, "batch", "label", ["mixed"], pre_integrated_embedding_obsm_key="before", progress_bar=False
         )
@@ -131,10 +131,10 @@ def test_tables_and_series_give_the_same_and_nothing_is_changed(scores):
 
 
 @pytest.mark.slow
-def test_the_scores_of_the_stored_run_come_out_again():
-    """Those of uncorrected components, which were computed from an AnnData, on another processor.
+def test_the_scores_of_the_stored_run_are_reproduced():
+    """The scores of uncorrected components, which were computed on another CPU.
 
-    kBET searches the neighbours along eigenvectors, which differ between processors, and so do the means with it.
+    kBET searches neighbours along eigenvectors, which differ between CPUs; so do the means that include it.
     """
     from benchmarks import batch_correction
     from benchmarks.records import FOLDER
@@ -161,13 +161,13 @@ def test_the_scores_of_the_stored_run_come_out_again():
 
 @pytest.fixture
 def unscored(monkeypatch):
-    """Scores that cost nothing."""
+    """Replaces the computed scores by constants."""
     module = sys.modules[integration.__module__]  # the package's attribute of this name is the function
     monkeypatch.setattr(module, "_scores", lambda *arrays: dict.fromkeys([*BIO, *BATCH], 0.5))
 
 
 @pytest.mark.usefixtures("unscored")
-def test_types_in_one_batch_only_are_named():
+def test_types_in_only_one_batch_are_named():
     batch = np.where(DESIGN["label"] == "T", "plate 2", DESIGN["batch"])
     message = r"^in one batch only: T; the mixing of these types cannot be scored$"
     with pytest.warns(UserWarning, match=message) as warned:
@@ -178,7 +178,7 @@ def test_types_in_one_batch_only_are_named():
         integration(**GOOD | {"batch": batch})
 
 
-def test_the_arguments_are_arrays_and_before_has_no_value_of_its_own():
+def test_the_arguments_are_arrays_and_before_has_no_default():
     assert list(inspect.signature(integration).parameters) == ["z", "batch", "label", "before"]
     message = (
         "^before is None: pass the uncorrected embedding of the same cells, such as 50 principal components "

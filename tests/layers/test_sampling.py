@@ -36,7 +36,7 @@ def test_the_seed_gives_the_noise():
     assert not np.array_equal(draw(Sampling(seed=1)), draw(Sampling(seed=2)))
 
 
-def test_each_call_draws_anew():
+def test_each_call_draws_new_noise():
     layer = Sampling(seed=1)
     assert not np.isin(draw(layer), draw(layer)).any()
 

@@ -12,7 +12,7 @@ MASK[:, 2] = True
 
 
 def block(**kwargs):
-    """One whose biases, scales and shifts are not those of the start, which hide faults."""
+    """A block whose biases, scales and shifts are not the initial ones, which would hide errors."""
     layer = TransformerBlock(**{"dim": 8, "n_heads": 2, "hidden": 12, **kwargs})
     layer.build((None, 6, 8))
     rng = np.random.default_rng(1)
@@ -36,7 +36,7 @@ def test_fulfils_what_every_layer_must(dropout, drop_path, tmp_path):
 
 
 def keras_attention(layer):
-    """`keras.layers.MultiHeadAttention` with the weights of ours."""
+    """`keras.layers.MultiHeadAttention` with the weights of our layer."""
     attention = keras.layers.MultiHeadAttention(2, 4)
     attention.build(T.shape, T.shape)
     kernel, bias = (w.numpy().reshape(*w.shape[:-1], 3, 2, 4) for w in (layer.qkv.kernel, layer.qkv.bias))
@@ -54,7 +54,7 @@ def test_attention_is_that_of_keras(mask):
     expected, maps = apply(
         keras_attention(layer), normed, normed, attention_mask=attention_mask, return_attention_scores=True
     )
-    for weight in (layer.contract.kernel, layer.contract.bias):  # leave the branch of the attention alone
+    for weight in (layer.contract.kernel, layer.contract.bias):  # keep only the attention branch
         weight.assign(0.0 * weight)
     out, attention = apply(layer, T, mask, return_attention=True)
     np.testing.assert_allclose(out - T, expected, atol=1e-6)
@@ -62,8 +62,8 @@ def test_attention_is_that_of_keras(mask):
 
 
 @pytest.mark.backend
-def test_each_branch_is_normalised_and_beside_a_shortcut():
-    """The equation of the docstring, by the layers of Keras."""
+def test_each_branch_is_normalised_and_has_a_shortcut():
+    """The equation of the docstring, computed with Keras layers."""
     layer = block()
     h = T + apply(keras_attention(layer), *[layer.norm_attention(T)] * 2)
     expected = h + apply(
@@ -83,7 +83,7 @@ def test_attention_of_one_token_is_1():
 
 
 @pytest.mark.backend
-def test_the_attention_of_a_token_sums_to_1_over_what_it_reads():
+def test_the_attention_of_a_token_sums_to_1_over_visible_tokens():
     attention = apply(block(), T, MASK, return_attention=True)[1]
     np.testing.assert_allclose(attention.sum(axis=-1), 1.0, atol=1e-6)
     assert not np.allclose(attention.sum(axis=-2), 1.0, atol=0.1)
@@ -113,7 +113,7 @@ def test_tokens_have_no_order():
 
 
 @pytest.mark.backend
-def test_a_cell_is_read_alone():
+def test_cells_are_independent():
     layer = block()
     alone = [apply(layer, t[None], mask[None]) for t, mask in zip(T, MASK, strict=True)]
     np.testing.assert_allclose(apply(layer, T, MASK), np.concatenate(alone), atol=1e-5)
@@ -121,8 +121,8 @@ def test_a_cell_is_read_alone():
 
 @pytest.mark.backend
 @pytest.mark.parametrize("dtype", ["float32", "mixed_float16", "mixed_bfloat16"])
-def test_a_cell_without_a_token_gives_numbers(dtype):
-    """A training step may hide every gene of a cell; what the block computes, it computes in its own precision."""
+def test_a_cell_without_tokens_gives_finite_values(dtype):
+    """A training step may hide every gene of a cell; the block computes in its own precision."""
     layer = TransformerBlock(8, n_heads=2, dtype=dtype)
     out, attention = layer(T, np.zeros_like(MASK), return_attention=True)
     assert keras.backend.standardize_dtype(attention.dtype) == layer.compute_dtype
@@ -133,7 +133,7 @@ def test_a_cell_without_a_token_gives_numbers(dtype):
 
 
 @pytest.mark.backend
-def test_the_gradient_reaches_what_is_read():
+def test_the_gradient_reaches_only_visible_tokens():
     layer = block()
     (slope,) = gradient(lambda t: layer(t, MASK)[:, 2], T)
     assert (np.abs(slope).max(axis=-1) > 0).tolist() == MASK.tolist()
@@ -152,10 +152,10 @@ def test_dropout_acts_on_both_branches_in_training_only():
 
 
 @pytest.mark.backend
-def test_a_left_out_branch_is_left_out_for_the_whole_cell():
-    """Half of the cells keep their tokens as they were; in the mean over cells the branches keep their size."""
+def test_a_dropped_branch_is_dropped_for_the_whole_cell():
+    """Half of the cells keep their tokens; averaged over cells the branches keep their size."""
     layer, t = block(drop_path=0.5), np.repeat(T[:1], 2000, axis=0)
-    for weight in (layer.contract.kernel, layer.contract.bias):  # leave the branch of the attention alone
+    for weight in (layer.contract.kernel, layer.contract.bias):  # keep only the attention branch
         weight.assign(0.0 * weight)
     branch = apply(layer, t) - t
     dropped = apply(layer, t, training=True) - t
@@ -177,10 +177,10 @@ def test_with_a_zero_start_a_block_starts_as_the_identity_and_learns_both_branch
 
 
 @pytest.mark.backend
-def test_the_branches_are_left_out_apart():
+def test_the_branches_are_dropped_independently():
     layer = block(drop_path=0.5)
     moved = np.abs(apply(layer, np.repeat(T[:1], 2000, axis=0), training=True) - T[:1]).sum(axis=(1, 2))
-    assert len(np.unique(moved.round(2))) == 4, "none, the attention, the network, both"
+    assert len(np.unique(moved.round(2))) == 4, "neither, the attention, the network, both"
 
 
 @pytest.mark.backend

@@ -1,4 +1,4 @@
-"""The count likelihoods in float32, and what they must equal in float64."""
+"""The count likelihoods in float32, and their references in float64."""
 
 import numpy as np
 from scipy import stats
@@ -19,7 +19,7 @@ def zinb(x, mean, theta, logits):
 
 
 def scipy_nb(x, mean, theta):
-    """SciPy's, in float64."""
+    """SciPy's log-probability, in float64."""
     x, mean, theta = (np.asarray(a, "float64") for a in (x, mean, theta))
     return stats.nbinom.logpmf(x, theta, theta / (theta + mean))
 

@@ -76,7 +76,7 @@ def test_a_ranking_agrees_with_itself_and_not_with_its_reverse():
 
 
 def test_genes_with_the_same_score_share_their_rank():
-    """Pearson's correlation of the ranks, where nearly all genes of one ranking have 0."""
+    """The reference is Pearson's correlation of the ranks; nearly all genes of one ranking have score 0."""
     one, other = pd.Series([2.0, *[0] * 7], list("abcdefgh")), pd.Series([2.0, 1, *[0] * 6], list("haebcdfg"))
     expected = np.corrcoef(rankdata(one), rankdata(other[one.index]))[0, 1]
     assert rank_agreement({"B": one}, {"B": other})["mean"] == pytest.approx(expected)

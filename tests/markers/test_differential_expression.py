@@ -13,7 +13,7 @@ LABEL = np.repeat(["T", "B", "NK"], [40, 25, 15])
 
 
 def data(seed=0, kind=np.asarray):
-    """Log1p values, most of them 0, in which each label has ten genes of its own; the last gene is never expressed."""
+    """Log1p values, most of them 0; each label has ten marker genes, and the last gene is never expressed."""
     rng = np.random.default_rng(seed)
     rate = 0.5 + 1.5 * (np.arange(30)[None, :] // 10 == pd.factorize(LABEL)[0][:, None])
     x = np.log1p(rng.poisson(rate) * 1.7).astype(np.float32)
@@ -35,7 +35,7 @@ def test_equals_scanpys_own_table(kind):
         np.testing.assert_allclose(result, table[result.index], rtol=1e-6)
         np.testing.assert_allclose(
             result, table.to_numpy(), rtol=1e-6
-        )  # so the order is the same, ties aside
+        )  # the order is the same, except for ties
         assert sorted(result.index) == sorted(GENES) and result.name == name and result.index.name == "gene"
 
 
@@ -74,7 +74,7 @@ def test_another_column_of_any_kind():
     np.testing.assert_array_equal(ranking[2], differential_expression(adata)["T"])
 
 
-def test_nothing_is_changed():
+def test_the_arguments_are_unchanged():
     adata = data()
     before = adata.copy()
     differential_expression(adata)

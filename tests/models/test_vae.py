@@ -311,7 +311,7 @@ def test_fit_leaves_the_global_random_state_alone(counts):
     def after(action):
         keras.utils.set_random_seed(0)
         action()
-        numpy_state = np.random.get_state()[1]  # noqa: NPY002  the global one, which is looked at and not used
+        numpy_state = np.random.get_state()[1]  # noqa: NPY002  the global state, which is read and not used
         return numpy_state, np.asarray(keras.random.normal((3,))), np.asarray(tf.random.normal((3,)))
 
     untouched = after(lambda: None)

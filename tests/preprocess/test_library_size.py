@@ -38,7 +38,7 @@ def test_dense_equals_sparse(adata):
 
 @settings(deadline=None, max_examples=25)
 @given(arrays(np.int32, (3, 4), elements=st.integers(1, 50)), st.integers(2, 9))
-def test_depth_drops_out(counts, deeper):
+def test_depth_has_no_effect(counts, deeper):
     shallow, deep = anndata.AnnData(counts), anndata.AnnData(counts * deeper)
     step = LibrarySize().fit(shallow)
     np.testing.assert_allclose(step.transform(deep).X, step.transform(shallow).X, rtol=1e-5)
@@ -72,7 +72,7 @@ def test_refuses_log1p_data(adata, call):
 
 @pytest.mark.parametrize("call", ["fit", "transform"])
 def test_says_where_the_counts_are(adata, call):
-    """The remedy depends on what the AnnData holds."""
+    """The remedy depends on the contents of the AnnData."""
     step, counts = LibrarySize().fit(adata), adata.X.copy()
     use = getattr(step, call)
     start = r'^X went through log1p already \(uns\["log1p"\] is set\), normalising it twice is wrong: '
@@ -85,7 +85,7 @@ def test_says_where_the_counts_are(adata, call):
     refused(lambda: use(logged), r"like log1p data; start from the counts, this AnnData holds none$")
     logged.raw = adata
     refused(lambda: use(logged), r"set adata\.X = adata\.raw\[:, adata\.var_names\]\.X\.copy\(\)$")
-    logged.X = logged.raw[:, logged.var_names].X.copy()  # the remedy is one
+    logged.X = logged.raw[:, logged.var_names].X.copy()  # follow the remedy
     np.testing.assert_array_equal(inputs(step.transform(logged), "counts"), counts.toarray())
 
 
@@ -100,7 +100,7 @@ def test_refuses_an_absent_x(adata, call):
 
 @pytest.mark.parametrize("call", ["fit", "transform"])
 @pytest.mark.parametrize(("value", "looks"), [(0.5, "unit"), (1.7, "log1p"), (-1, "z-scores")])
-def test_refuses_what_is_no_count(adata, call, value, looks):
+def test_refuses_anything_but_counts(adata, call, value, looks):
     step = LibrarySize().fit(adata)
     adata.X = np.full(adata.shape, value)
     with pytest.raises(ValueError, match=f"X must hold counts .* got {value}: looks like {looks}"):

@@ -27,10 +27,10 @@ def test_training_genes_span_0_to_1(adata):
 def test_new_cells_are_clipped_and_scaled_by_training_cells_alone(adata):
     train, test = split(adata)
     step = MinMax().fit(train)
-    alone = step.transform(test[:3]).X
+    expected = step.transform(test[:3]).X
     test.X = test.X * 100
     test.X[:3] = test.X[:3] / 100
-    np.testing.assert_array_equal(step.transform(test).X[:3], alone)
+    np.testing.assert_array_equal(step.transform(test).X[:3], expected)
     assert (step.transform(test).X.min(), step.transform(test).X.max()) == (0, 1)
 
 

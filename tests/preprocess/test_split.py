@@ -57,7 +57,7 @@ def test_every_label_keeps_its_share_for_any_sizes(sizes, test_size, seed):
         return
     _, test = split(adata, test_size, seed=seed)
     share = test.obs["label"].value_counts().reindex(adata.obs["label"].unique(), fill_value=0)
-    # the test part is rounded up to whole cells, so a label may get that rounding on top of its own
+    # the test part is rounded up to whole cells, which may add to the rounding of a label
     assert (abs(share - test_size * adata.obs["label"].value_counts()) < 2).all()
 
 

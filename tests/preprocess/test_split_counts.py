@@ -19,7 +19,7 @@ def test_the_parts_add_up_and_have_their_share(share):
     assert one.sum() / x.sum() == pytest.approx(share, abs=0.01)
 
 
-def test_each_molecule_is_dealt_by_itself():
+def test_each_molecule_is_assigned_independently():
     """The first part of a count of 10 is binomial."""
     one, _ = split_counts(np.full((200, 50), 10), 0.3)
     observed = np.bincount(one.ravel(), minlength=11)
@@ -38,7 +38,7 @@ def test_parts_of_poisson_counts_are_independent_and_poisson():
     assert one.var() == pytest.approx(one.mean(), rel=0.05)
 
 
-def test_parts_of_overdispersed_counts_are_not():
+def test_parts_of_overdispersed_counts_are_correlated():
     rng = np.random.default_rng(0)
     x = rng.poisson(rng.gamma(2.0, 2.0, (20_000, 2)))
     one, other = split_counts(x)
@@ -46,8 +46,8 @@ def test_parts_of_overdispersed_counts_are_not():
 
 
 @pytest.mark.parametrize("theta", [1.0, np.array([1.0, 4.0])], ids=["a number", "one per gene"])
-def test_parts_of_negative_binomial_counts_are_with_their_theta(theta):
-    """Independent, and negative binomial with half of the mean and half of theta."""
+def test_with_theta_parts_of_negative_binomial_counts_are_independent(theta):
+    """They are also negative binomial, with half of the mean and half of theta."""
     rng = np.random.default_rng(0)
     x = rng.poisson(rng.gamma(theta, 4.0 / theta, (40_000, 2)))
     one, other = split_counts(x, 0.5, theta)
@@ -63,7 +63,7 @@ def test_a_large_theta_is_poisson():
 
 
 def unsorted(x):
-    """CSR whose columns lie in reverse order within each cell."""
+    """CSR with columns in reverse order within each cell."""
     x = sparse.csr_matrix(x[:, ::-1])
     x.indices = x.shape[1] - 1 - x.indices
     x.has_sorted_indices = x.has_canonical_format = False
@@ -71,7 +71,7 @@ def unsorted(x):
 
 
 def with_duplicates(x):
-    """CSR in which the molecules of one count lie in two places."""
+    """CSR in which each count is stored in two parts."""
     x = sparse.csr_matrix(x)
     first = x.data // 2
     parts = np.repeat(x.indices, 2), np.ravel([first, x.data - first], "F")
@@ -103,8 +103,8 @@ DENSE = {
 
 @pytest.mark.parametrize("theta", [None, 2.0])
 @pytest.mark.parametrize("kind", SPARSE)
-def test_a_sparse_matrix_is_dealt_as_a_dense_one(kind, theta):
-    """It stays sparse, of its kind, and as it was."""
+def test_a_sparse_matrix_is_split_like_a_dense_one(kind, theta):
+    """The parts keep the sparse format, and the argument is unchanged."""
     dense = draw_counts(0.3, (60, 20))
     x = SPARSE[kind](dense)
     stored = x.copy()
@@ -118,7 +118,7 @@ def test_a_sparse_matrix_is_dealt_as_a_dense_one(kind, theta):
 
 @pytest.mark.parametrize("form", DENSE)
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float16", "float32", "float64", ">f4"])
-def test_every_dense_form_and_dtype_is_dealt_alike(form, dtype):
+def test_every_dense_form_and_dtype_is_split_alike(form, dtype):
     x = (draw_counts(0.3, (60, 20)) > 0).astype(dtype)
     for part, expected in zip(split_counts(DENSE[form](x)), split_counts(x.astype("int64")), strict=True):
         np.testing.assert_array_equal(part, expected)
@@ -126,7 +126,7 @@ def test_every_dense_form_and_dtype_is_dealt_alike(form, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float32", "float64"])
-def test_every_sparse_dtype_is_dealt_alike(dtype):
+def test_every_sparse_dtype_is_split_alike(dtype):
     x = draw_counts(0.3, (60, 20)) > 0
     parts = split_counts(sparse.csr_matrix(x.astype(dtype)))
     for part, expected in zip(parts, split_counts(x.astype("int64")), strict=True):
@@ -149,7 +149,7 @@ def test_the_dtype_is_kept_and_the_seed_decides():
     assert not np.array_equal(split_counts(x, seed=3)[0], split_counts(x, seed=4)[0])
 
 
-def test_refuses_what_is_no_count_and_what_is_no_share():
+def test_refuses_invalid_counts_and_settings():
     with pytest.raises(ValueError, match=r"^counts must hold counts"):
         split_counts(np.array([[0.5, 1.0]]))
     with pytest.raises(ValueError, match=r"^share must be above 0 and below 1, got 1.0"):

@@ -72,7 +72,7 @@ def test_masking_hides_its_share_of_every_gene():
 
 
 @pytest.mark.backend
-def test_the_mask_says_what_is_hidden():
+def test_the_mask_marks_what_is_hidden():
     layer, x = GeneMasking(0.5, seed=0), counts(50) + 1
     mask = keras.ops.convert_to_numpy(layer._draw_mask(x))
     same = GeneMasking(0.5, seed=0)
@@ -80,7 +80,7 @@ def test_the_mask_says_what_is_hidden():
 
 
 @pytest.mark.backend
-def test_what_is_hidden_counts_in_the_library_that_the_rest_promises():
+def test_the_library_is_scaled_up_for_the_hidden_share():
     x = np.float32([[4, 6, 10], [0, 0, 8]])
     visible, library = GeneMasking(0.5)._hide(x, np.float32([[1, 0, 0], [0, 0, 1]]))
     np.testing.assert_array_equal(visible, [[0, 6, 10], [0, 0, 0]])
@@ -92,7 +92,7 @@ def test_what_is_hidden_counts_in_the_library_that_the_rest_promises():
 
 @pytest.mark.backend
 def test_thinning_is_binomial():
-    """Given a cell's share, estimated from a gene with ten million molecules, the others are binomial."""
+    """Given a cell's share, estimated from a gene with ten million molecules, the other gene is binomial."""
     x = np.tile(np.float32([1e7, 40]), (3000, 1))
     thinned = apply(CountThinning(0.4, seed=0), x)
     share = thinned[:, 0] / 1e7
@@ -124,7 +124,7 @@ def test_dropout_falls_with_the_mean():
 
 
 @pytest.mark.backend
-def test_mixing_takes_from_the_neighbour_what_it_leaves_of_the_cell():
+def test_mixing_replaces_a_share_of_the_cell_by_the_neighbour():
     x, neighbour = np.zeros((3000, 2), "float32"), np.zeros((3000, 2), "float32")
     x[:, 0], neighbour[:, 1] = 10_000, 10_000
     mixed = apply(NeighbourMixing(0.6, seed=0), x, neighbour)
@@ -153,7 +153,7 @@ def test_a_share_lies_between_0_and_1(layer_class, name, value):
         layer_class(value)
 
 
-def test_dropout_refuses_what_is_no_mean():
+def test_dropout_refuses_an_invalid_mean():
     for mean, value in (([1.0, -2.0], "-2.0"), ([float("nan")], "nan")):
         with pytest.raises(ValueError, match=rf"^mean must be 0 or more for each gene, got {value}"):
             GeneDropout(mean)

@@ -15,7 +15,7 @@ def apply(layer, *args, **kwargs):
 
 
 @pytest.mark.backend
-def test_is_a_batch_normalisation_of_keras_for_each_domain():
+def test_equals_a_keras_batch_normalisation_for_each_domain():
     layer, references = (
         DomainBatchNormalization(3, momentum=0.8),
         [keras.layers.BatchNormalization(momentum=0.8) for _ in range(3)],
@@ -40,14 +40,14 @@ def test_the_gradient_of_a_domain_comes_from_its_own_cells():
 
 
 @pytest.mark.backend
-def test_a_shift_of_a_whole_domain_is_gone():
+def test_a_shift_of_a_whole_domain_is_removed():
     layer, shift = DomainBatchNormalization(3), np.float32([[5], [-40], [100]])[DOMAIN]
     result = apply(layer, X + shift, DOMAIN, training=True)
     np.testing.assert_allclose(result, apply(layer, X, DOMAIN, training=True), atol=2e-4)
 
 
 @pytest.mark.backend
-def test_one_cell_of_a_domain_is_normalised_by_its_averages_and_does_not_move_them():
+def test_a_single_cell_of_a_domain_uses_its_averages_and_does_not_change_them():
     layer = DomainBatchNormalization(3, momentum=0.5)
     layer(X, DOMAIN, training=True)
     before = layer.moving_mean.numpy()

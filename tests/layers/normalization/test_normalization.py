@@ -13,7 +13,7 @@ CONFIGS = (
     (GroupNormalization, {"groups": 3, "epsilon": 0.01}),
     (GroupNormalization, {"groups": MODULES, "epsilon": 0.01}),
 )
-PAIRS = {  # own and Keras's, made anew for each test
+PAIRS = {  # (our layer, Keras's layer), built anew for each test
     "batch": lambda: (BatchNormalization(momentum=0.9), keras.layers.BatchNormalization(momentum=0.9)),
     "layer": lambda: (LayerNormalization(), keras.layers.LayerNormalization()),
     "group": lambda: (GroupNormalization(3), keras.layers.GroupNormalization(3)),
@@ -31,7 +31,7 @@ def x():
 
 
 def give_weights(*layers):
-    """The same scale and offset, different for each feature."""
+    """Give all layers the same scales and offsets, which differ between features."""
     rng = np.random.default_rng(1)
     gamma, beta = rng.normal(1, 0.3, GENES), rng.normal(0, 0.3, GENES)
     for layer in layers:
@@ -41,7 +41,7 @@ def give_weights(*layers):
 
 
 def standardised(x, axis, epsilon=1e-3):
-    """The formula, in float64: the mean of squares, and epsilon under the root."""
+    """The equation in float64, with epsilon under the root."""
     x = np.asarray(x, "float64")
     centred = x - x.mean(axis=axis, keepdims=True)
     return centred / np.sqrt((centred**2).mean(axis=axis, keepdims=True) + epsilon)
@@ -60,7 +60,7 @@ def test_equals_keras(pair, training, x):
     layer, reference = PAIRS[pair]()
     give_weights(layer, reference)
     keywords = {"training": training} if isinstance(layer, BatchNormalization) else {}
-    for _ in range(2):  # the second call sees the averages that the first one moved
+    for _ in range(2):  # the second call uses the averages that the first one updated
         np.testing.assert_allclose(layer(x, **keywords), reference(x, **keywords), rtol=1e-6, atol=2e-6)
     for average, expected in zip(
         layer.non_trainable_variables, reference.non_trainable_variables, strict=True
@@ -141,7 +141,7 @@ def test_moving_averages_follow_the_batches(x):
 
 
 @pytest.mark.backend
-def test_inference_moves_nothing_and_uses_the_averages(x):
+def test_inference_uses_the_averages_and_does_not_change_them(x):
     layer = BatchNormalization(momentum=0.0)
     layer(x, training=True)
     np.testing.assert_allclose(layer(x[:1]), np.asarray(layer(x, training=True))[:1], atol=1e-5)
@@ -151,7 +151,7 @@ def test_inference_moves_nothing_and_uses_the_averages(x):
 
 
 @pytest.mark.backend
-def test_a_frozen_layer_infers_in_training(x):
+def test_a_frozen_layer_uses_its_averages_in_training(x):
     layer = BatchNormalization()
     layer.build(x.shape)
     layer.trainable = False

@@ -6,8 +6,8 @@ from latentcells.layers import ExpressionEmbedding
 from tests.helpers import gradient, refused, run_layer_test
 
 RNG = np.random.default_rng(0)
-VALUE = np.float32(RNG.uniform(-1.0, 7.0, (5, 40)))  # some beyond the knots
-VALUE[0, :7] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]  # some on them
+VALUE = np.float32(RNG.uniform(-1.0, 7.0, (5, 40)))  # some values are beyond the knots
+VALUE[0, :7] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]  # some values are on knots
 KNOTS = np.linspace(0.0, 6.0, 7)
 KINDS = "linear", "binned", "piecewise"
 
@@ -63,8 +63,8 @@ def test_the_weights_sum_to_1_and_make_the_vector(kind):
 
 
 @pytest.mark.backend
-def test_only_a_step_has_no_slope():
-    value = VALUE[1:]  # none on a knot, where a slope has two sides
+def test_only_the_binned_kind_has_no_gradient():
+    value = VALUE[1:]  # no value on a knot, where the slope is not unique
     between_knots = (value > 0) & (value < 6)
     for kind in KINDS:
         (slope,) = gradient(lambda v, kind=kind: layer(kind)(v)[..., 0], value)

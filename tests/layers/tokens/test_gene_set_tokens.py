@@ -37,7 +37,7 @@ def test_is_a_dense_layer_with_a_masked_kernel():
 
 
 @pytest.mark.backend
-def test_a_set_reads_its_own_genes_and_no_others():
+def test_a_set_depends_only_on_its_own_genes():
     layer = built()
     for s, genes in enumerate(MEMBERS):
         (slope,) = gradient(lambda x, s=s: layer(x)[:, s] ** 2, X)
@@ -52,7 +52,7 @@ def test_members_may_be_numbers_of_numpy():
 
 
 @pytest.mark.backend
-def test_every_gene_starts_small_whatever_the_size_of_its_set():
+def test_initial_weights_are_small_for_sets_of_every_size():
     members = [list(range(200)), [0], list(range(60))]
     layer = GeneSetTokens(members, 100, seed=0)
     layer.build((None, 200))

@@ -24,7 +24,7 @@ def adapted(*args, **kwargs):
 @pytest.mark.backend
 @pytest.mark.parametrize(("how", "n_tokens"), [("all", None), ("expressed", 4), ("rank", 4)])
 def test_fulfils_what_every_layer_must(how, n_tokens, tmp_path):
-    """A rank has no gradient, the values of the others have."""
+    """Ranks have no gradient; the values of the other kinds have one."""
     run_layer_test(
         GeneTokens,
         {"how": how, "n_tokens": n_tokens},
@@ -62,7 +62,7 @@ def test_all_genes_are_tokens():
 @pytest.mark.parametrize("n_tokens", [1, 4, 9])
 @pytest.mark.parametrize("how", ["expressed", "rank"])
 def test_the_largest_are_tokens(how, n_tokens):
-    """By NumPy's sort; of equal values, which are zeros here, none is a token."""
+    """The reference uses NumPy's sort; the only ties are zeros, which are never tokens."""
     score = X / X.mean(axis=0) if how == "rank" else X
     order = np.argsort(-score, axis=1, kind="stable")[:, :n_tokens]
     result = apply(adapted(how, n_tokens=n_tokens), X)
@@ -74,7 +74,7 @@ def test_the_largest_are_tokens(how, n_tokens):
 
 
 @pytest.mark.backend
-def test_the_rank_heeds_the_mean_of_the_training_cells_alone():
+def test_the_rank_depends_only_on_the_mean_of_the_training_cells():
     layer = GeneTokens("rank", n_tokens=3)
     layer.adapt(np.float32([[8, 2, 1, 0], [8, 4, 0, 0]]))  # means 8, 3, 0.5, 0
     result = apply(layer, np.float32([[9, 4, 1, 7], [9, 4, 0, 7]]))
@@ -85,7 +85,7 @@ def test_the_rank_heeds_the_mean_of_the_training_cells_alone():
 
 @pytest.mark.backend
 def test_the_means_are_those_of_all_blocks_of_cells():
-    """A float64 sum, whatever the blocks."""
+    """They are float64 sums for any blocks."""
     whole, blocks = GeneTokens("rank", n_tokens=4), GeneTokens("rank", n_tokens=4)
     whole.adapt(X)
     blocks.adapt(X[i : i + 3] for i in range(0, len(X), 3))
@@ -95,7 +95,7 @@ def test_the_means_are_those_of_all_blocks_of_cells():
 
 
 @pytest.mark.backend
-def test_a_cell_is_chosen_for_alone():
+def test_tokens_of_a_cell_do_not_depend_on_other_cells():
     layer = adapted("rank", n_tokens=4)
     alone = [apply(layer, cell[None]) for cell in X]
     for key, value in apply(layer, X).items():
@@ -104,7 +104,7 @@ def test_a_cell_is_chosen_for_alone():
 
 @pytest.mark.backend
 def test_half_precision_keeps_the_genes():
-    """Their order is that of float32, where bfloat16 would see ties."""
+    """Their order is that of float32; bfloat16 would have ties."""
     x = np.float32([[1.0, 1.001, 1.002, 1.003]])
     for policy in ("mixed_bfloat16", "mixed_float16"):
         result = apply(GeneTokens("expressed", n_tokens=4, dtype=policy), x)

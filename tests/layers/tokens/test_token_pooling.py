@@ -26,7 +26,7 @@ def apply(function, *arrays):
 
 
 def by_hand(kind, t, mask):
-    """In float64, one cell at a time."""
+    """The reference, in float64, one cell at a time."""
     pooled = []
     for tokens, visible in zip(t.astype("float64"), mask, strict=True):
         visible_tokens = tokens[visible]
@@ -75,7 +75,7 @@ def test_attention_starts_as_the_mean():
 
 
 @pytest.mark.backend
-def test_attention_learns_what_to_read():
+def test_the_gradient_reaches_only_visible_tokens():
     layer = pooling("attention")
     (slope,) = gradient(lambda t: layer(t, MASK), T)
     assert (slope[MASK] != 0).all() and (slope[~MASK] == 0).all()
@@ -84,7 +84,7 @@ def test_attention_learns_what_to_read():
 @pytest.mark.backend
 @pytest.mark.parametrize("dtype", ["float32", "mixed_float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_cell_without_a_token_gives_a_number(kind, dtype):
+def test_a_cell_without_tokens_gives_finite_values(kind, dtype):
     z = TokenPooling(kind, dtype=dtype)(T, np.zeros_like(MASK))
     assert np.isfinite(apply(keras.ops.cast, z, "float32")).all()
 
