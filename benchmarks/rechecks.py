@@ -32,7 +32,7 @@ class Recheck:
     dataset: str
     method: str
     metric: str
-    again: Callable[[], dict]
+    recompute: Callable[[], dict]
 
     def row(self, run) -> dict:
         """The row in a stored run."""

@@ -215,11 +215,11 @@ def validation(kind, setting, seed, ask):
     inside, outside = train_test_split(
         np.arange(len(task.label)), test_size=0.1, stratify=task.label, random_state=seed
     )
-    within = replace(
+    inner_task = replace(
         task, counts=task.counts[inside], label=task.label[inside], test_counts=task.counts[outside]
     )
     changes, training = list(SETTINGS.values())[setting]
-    probability = probabilities(within, seed, keywords | changes, training)
+    probability = probabilities(inner_task, seed, keywords | changes, training)
     return scores(task.label[outside], np.array(task.names)[probability.argmax(axis=1)])
 
 

@@ -106,10 +106,10 @@ def canonical(genes):
 
 def agreement(ranking, truth):
     """Agreement of a ranking with differential expression and with the literature, averaged over types."""
-    known = canonical(next(iter(truth.values())).index)
+    markers = canonical(next(iter(truth.values())).index)
     best = {label: scores.index[:20] for label, scores in truth.items()}
     return {
-        "precision_at_10[canonical]": lc.markers.precision_at(ranking, known, 10)["mean"],
+        "precision_at_10[canonical]": lc.markers.precision_at(ranking, markers, 10)["mean"],
         "precision_at_20[differential expression]": lc.markers.precision_at(ranking, best, 20)["mean"],
         "rank_r[differential expression]": lc.markers.rank_agreement(ranking, truth)["mean"],
     }
@@ -128,12 +128,12 @@ def overlaps(rankings):
     ]
 
 
-def assemble(truths, without, real, permuted):
+def assemble(truths, without_networks, real, permuted):
     """All rows, from lists of the results of `reference`, `without_network` and `by_networks`, one per seed."""
     rows = rows_of(
         "pbmc_facs", "the best to be had", [best_possible(truth) for truth in truths], baseline=True
     )
-    rankings = {name: [run[name] for run in without] for name in without[0]}
+    rankings = {name: [run[name] for run in without_networks] for name in without_networks[0]}
     for runs, suffix in ((real, ""), (permuted, PERMUTED)):
         for name in runs[0]["macro_f1"]:
             scores = [{"macro_f1": run["macro_f1"][name]} for run in runs]
@@ -150,8 +150,8 @@ def assemble(truths, without, real, permuted):
 
 def best_possible(truth):
     """The best possible precision: some types have fewer than 10 canonical genes."""
-    known = canonical(next(iter(truth.values())).index).values()
-    return {"precision_at_10[canonical]": np.mean([min(len(genes), 10) / 10 for genes in known])}
+    markers = canonical(next(iter(truth.values())).index).values()
+    return {"precision_at_10[canonical]": np.mean([min(len(genes), 10) / 10 for genes in markers])}
 
 
 def scores_of_rankings(name, of_seeds, rankings, truths):

@@ -20,7 +20,7 @@ def check(name, run):
     assert name in rechecks.RECHECKS, f"{name}: give it a recheck in benchmarks/rechecks.py"
     recheck = rechecks.RECHECKS[name]
     try:
-        value = recheck.again()[recheck.metric]
+        value = recheck.recompute()[recheck.metric]
     except datasets.DataUnavailable as error:
         pytest.skip(str(error))
     except ModuleNotFoundError as error:
@@ -49,11 +49,11 @@ def test_a_recheck_has_a_stored_row_and_finds_a_doctored_one(name):
 
 @pytest.fixture
 def run(monkeypatch):
-    """run(again): a stored run by another library, with mean 0.52 and sd 0.02, whose recheck calls ``again``."""
+    """run(recompute): a stored run by another library, mean 0.52 and sd 0.02, whose recheck calls ``recompute``."""
     stored = row("kang", "PCA", "ari", [0.5, 0.54, 0.52], baseline=True)
 
-    def run(again):
-        monkeypatch.setitem(rechecks.RECHECKS, "run", rechecks.Recheck("kang", "PCA", "ari", again))
+    def run(recompute):
+        monkeypatch.setitem(rechecks.RECHECKS, "run", rechecks.Recheck("kang", "PCA", "ari", recompute))
         return {"library": "another", "rows": [stored]}
 
     return run
@@ -88,8 +88,8 @@ def test_a_run_without_a_recheck_fails(run):
 
 @pytest.mark.parametrize("error", [datasets.DataUnavailable, ModuleNotFoundError])
 def test_a_recheck_skips_and_names_what_is_not_installed_or_available(run, error):
-    def again():
+    def recompute():
         raise error("harmony is missing")
 
     with pytest.raises(pytest.skip.Exception, match="harmony is missing"):
-        check("run", run(again))
+        check("run", run(recompute))

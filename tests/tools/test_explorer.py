@@ -59,8 +59,8 @@ def test_the_file_describes_the_data(stored, adata):
 
 
 def test_the_same_seed_exports_the_same_file(adata):
-    once, again = (explorer.export(explorer.train(adata, epochs=1), adata) for _ in range(2))
-    assert once == again
+    first, second = (explorer.export(explorer.train(adata, epochs=1), adata) for _ in range(2))
+    assert first == second
 
 
 def test_decoded_markers_match_the_expression_of_nearby_cells(model, adata, z):
@@ -70,10 +70,10 @@ def test_decoded_markers_match_the_expression_of_nearby_cells(model, adata, z):
     genes = adata.var_names.get_indexer(list(explorer.GENES))
     counts = test.X.toarray()
     share = 1e4 * counts / counts.sum(1, keepdims=True)
-    near = np.argsort(np.linalg.norm(test_z[:, None] - test_z, axis=-1), axis=1)[:, :10]
-    around = np.log1p(share[near].mean(1)[:, genes])
+    neighbours = np.argsort(np.linalg.norm(test_z[:, None] - test_z, axis=-1), axis=1)[:, :10]
+    neighbour_mean = np.log1p(share[neighbours].mean(1)[:, genes])
     decoded = np.log1p(model.decode(test_z)[:, genes])
-    for gene, expected, values in zip(explorer.GENES, around.T, decoded.T, strict=True):
+    for gene, expected, values in zip(explorer.GENES, neighbour_mean.T, decoded.T, strict=True):
         if gene != "SPINK2":  # too few stem cells are held out to have neighbours
             assert np.corrcoef(expected, values)[0, 1] > 0.7, gene
 
