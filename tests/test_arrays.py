@@ -182,7 +182,7 @@ def test_column_names_are_compared_if_there_are_any():
         (np.array([[np.nan, 0]]), ValueError, "^z must be finite, got nan"),
     ],
 )
-def test_what_is_not_an_embedding_is_refused(z, kind, message):
+def test_anything_but_an_embedding_is_refused(z, kind, message):
     refused(lambda: embedding(z), message, kind)
 
 

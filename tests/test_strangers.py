@@ -257,7 +257,7 @@ def test_declared_bytes(tmp_path):
 # -- no model -------------------------------------------------------------------------------------------------
 
 
-def test_a_file_that_is_no_archive(tmp_path, publish):
+def test_a_file_that_is_not_an_archive_is_refused(tmp_path, publish):
     path = tmp_path / "model.keras"
     path.write_bytes(b"not a zip")
     refused(lambda: lc.models.load(path), r"model\.keras is no model that Keras saved: get another copy")

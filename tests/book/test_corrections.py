@@ -195,7 +195,7 @@ def test_c11_z_scores_have_forgotten_the_counts():
     np.testing.assert_allclose(scores, scores_of_deeper, atol=1e-9)
     log_prob = stats.nbinom(n=2.0, p=2.0 / (2.0 + 3.0)).logpmf  # θ = 2, μ = 3
     assert np.isfinite(log_prob(counts)).all()
-    assert np.isneginf(log_prob(scores)).all()  # what is no count has probability 0
+    assert np.isneginf(log_prob(scores)).all()  # values that are not counts have probability 0
 
 
 def test_c12_a_scaler_fitted_on_all_cells_leaks():

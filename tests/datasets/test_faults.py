@@ -192,7 +192,7 @@ def message_of(child):
     return err
 
 
-def test_a_file_that_the_system_lets_grow_no_further(server, cache, files, publish):
+def test_a_file_size_limit(server, cache, files, publish):
     server.promise(GOOD)
     message = message_of(fetching(server, "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))"))
     assert "(File too large)" in message

@@ -36,7 +36,7 @@ def by_hand(z, label, n_neighbors, folds, seed):
 
 
 @pytest.mark.parametrize(("n_neighbors", "folds", "seed"), [(15, 5, 0), (3, 4, 1), (1, 2, 2)])
-def test_equals_the_same_by_hand(n_neighbors, folds, seed):
+def test_equals_the_computation_by_hand(n_neighbors, folds, seed):
     z, label = mixture(2.0)
     z *= [1, 10, 100, 0.1]  # this scale must affect the neighbours but not the probe
     result = annotation(z, label, n_neighbors, folds, seed)

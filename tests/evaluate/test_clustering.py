@@ -75,7 +75,7 @@ def test_more_neighbours_than_scanpy_searches_exactly():
     assert result["leiden_ari"] == 1
 
 
-def test_the_same_twice_and_nothing_changed():
+def test_results_are_reproducible_and_arguments_unchanged():
     z, label = mixture(distance=1.5)
     before, numpy_state, state = z.copy(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
     verbosity, jobs = sc.settings.verbosity, sc.settings.n_jobs
@@ -95,7 +95,7 @@ def test_the_seed_reaches_leiden():
 
 
 @pytest.mark.parametrize("z", [np.zeros((60, 3)), np.repeat(np.eye(3), 30, axis=0)])
-def test_a_collapsed_embedding_is_no_error(z):
+def test_a_collapsed_embedding_is_not_an_error(z):
     assert clustering(z, n_clusters=3, label=range(len(z)))["n_clusters"] >= 1
 
 

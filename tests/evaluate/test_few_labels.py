@@ -75,7 +75,7 @@ def test_every_cell_has_the_same_chance_to_be_drawn():
 
 @pytest.mark.parametrize(("per_type", "n_neighbors", "seed"), [(10, 15, 0), (5, 3, 1), (None, 15, 2)])
 @pytest.mark.parametrize("standardise", [True, False])
-def test_equals_the_same_by_hand(per_type, n_neighbors, seed, standardise):
+def test_equals_the_computation_by_hand(per_type, n_neighbors, seed, standardise):
     z, label, test = mixture(2.0)
     z *= [1, 2, 5, 0.5]  # this scale must affect the neighbours but not the standardised probe
     labelled = draw_labels(label, test, per_type, seed)
@@ -134,7 +134,7 @@ def test_labels_of_any_kind(kind):
     assert few_labels(z, kind(label), list(test)) == few_labels(z, label, test)
 
 
-def test_nothing_is_changed():
+def test_the_arguments_are_unchanged():
     z, label, test = mixture(2.0)
     before = z.copy(), label.copy(), test.copy()
     few_labels(z, label, test)

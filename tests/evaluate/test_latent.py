@@ -95,7 +95,7 @@ def by_hand(z, reference, n_neighbors):
 
 
 @pytest.mark.parametrize("n_neighbors", [1, 15])
-def test_equals_the_same_by_hand(n_neighbors):
+def test_equals_the_computation_by_hand(n_neighbors):
     reference = cloud()
     for z in (reference[:, :2], reference[:, :5], cloud(seed=1)):
         expected = by_hand(z, reference, n_neighbors)

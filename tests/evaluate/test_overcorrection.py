@@ -49,7 +49,7 @@ def test_a_shuffled_embedding_scores_the_share_of_the_others():
 
 @pytest.mark.parametrize("n_neighbors", [1, 5, 15])
 @pytest.mark.parametrize("of", ["B", "T"])
-def test_equals_the_same_by_hand(of, n_neighbors):
+def test_equals_the_computation_by_hand(of, n_neighbors):
     z, label = two_batches([0.0, 17.0])
     assert overcorrection(z, label, of, n_neighbors) == pytest.approx(
         by_hand(z, label, of, n_neighbors), abs=1e-12

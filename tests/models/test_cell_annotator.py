@@ -141,7 +141,7 @@ def test_names_become_codes_in_every_form(typed):
         assert codes.dtype == np.int32 and codes.tolist() == expected
 
 
-def test_a_number_that_is_a_label_is_no_code():
+def test_a_number_that_is_a_label_is_not_a_code():
     model = annotator(labels=[2, 1, 7])
     assert model._check_target([1, 2, 7], 3).tolist() == [1, 0, 2]
     refused(lambda: model._check_target([0, 1, 2], 3), "^label '0' is none of the model's: 2, 1, 7$")

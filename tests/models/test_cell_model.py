@@ -251,7 +251,8 @@ class RefusesLoneCells(Counting):
 def test_a_batch_of_one_cell_is_refused_where_the_model_says_so(n, batch_size, remedy):
     model, x = RefusesLoneCells(), np.ones((n, 2), "float32")
     model.compile()
-    message = f"^batch_size={batch_size} leaves a training batch of 1 of the {n} cells, which is alone: {remedy}, or"
+    message = f"^batch_size={batch_size} leaves a training batch of 1 of the {n} cells, which is alone: "
+    message += f"{remedy}, or stay"
     with pytest.raises(ValueError, match=message) as refusal:
         model.fit(x, batch_size=batch_size, verbose=0)
     assert "\n" not in str(refusal.value)

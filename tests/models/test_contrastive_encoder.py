@@ -213,7 +213,7 @@ def test_a_held_out_batch_of_one_cell_is_refused(counts):
     trained(encoder(), counts, epochs=1, validation_data=counts[:33], validation_batch_size=33)
 
 
-def test_data_that_are_no_counts_are_refused(model, counts):
+def test_data_that_are_not_counts_are_refused(model, counts):
     for call in (model.fit, model.encode):
         refused(lambda call=call: call(np.log1p(counts)), "^x must hold counts .*: looks like log1p data")
         refused(lambda call=call: call(counts[:, 1:]), "^x has 19 genes, expected 20: select the genes")

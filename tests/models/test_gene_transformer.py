@@ -271,7 +271,7 @@ def test_a_setting_is_refused(keywords, message):
 
 
 @pytest.mark.parametrize("name", ["encode", "predict_labels", "attention", "attention_maps", "fit"])
-def test_data_that_are_no_counts_are_refused(name, typed):
+def test_data_that_are_not_counts_are_refused(name, typed):
     model, x = annotator(), typed["x"]
     model.compile()
     more = (typed["y"],) if name == "fit" else ()

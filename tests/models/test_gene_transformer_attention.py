@@ -78,7 +78,7 @@ def test_maps_say_which_genes_are_tokens(x):
     np.testing.assert_allclose(maps["attention"].sum(axis=-1), 1.0, atol=1e-5)
 
 
-def test_a_gene_that_is_no_token_does_not_matter(x):
+def test_a_gene_that_is_not_a_token_has_no_effect(x):
     """Sequencing depth has no effect, because tokens are ranked within a cell."""
     model, maps = transformer("rank"), transformer("rank").attention_maps(x)
     scaled = x * 7

@@ -193,7 +193,7 @@ def test_a_setting_is_refused(keywords, kind, message):
     refused(lambda: autoencoder(**keywords), message, kind)
 
 
-def test_data_that_are_no_counts_are_refused(model, counts):
+def test_data_that_are_not_counts_are_refused(model, counts):
     for call in (model.fit, model.encode, model.predict_hidden):
         refused(lambda call=call: call(np.log1p(counts)), "^x must hold counts .*: looks like log1p data")
         refused(lambda call=call: call(counts[:, 1:]), "^x has 19 genes, expected 20: select the genes")

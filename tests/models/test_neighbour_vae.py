@@ -264,7 +264,7 @@ def test_cells_that_keep_their_order_are_refused(plates):
     refused(lambda: vae().fit(plates, shuffle=False), message)
 
 
-def test_data_that_are_no_dictionary_are_refused(plates):
+def test_data_that_are_not_a_dictionary_are_refused(plates):
     for x in (plates["x"], None):
         message = r'^cells must come as \{"x": counts, "batch": names\}'
         refused(lambda x=x: vae().fit(x), message, TypeError)

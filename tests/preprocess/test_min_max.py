@@ -24,7 +24,7 @@ def test_training_genes_span_0_to_1(adata):
     np.testing.assert_allclose([x.min(axis=0), x.max(axis=0)], [[0] * 80, [1] * 80], atol=1e-6)
 
 
-def test_new_cells_are_clipped_and_scaled_by_training_cells_alone(adata):
+def test_new_cells_are_scaled_by_the_training_cells_and_clipped(adata):
     train, test = split(adata)
     step = MinMax().fit(train)
     expected = step.transform(test[:3]).X
