@@ -99,7 +99,7 @@ def rows() -> list:
 
 
 def main():
-    """Measure, and store the run."""
+    """Measure and store the run."""
     stored = rows()
     for stored_row in stored:
         print(

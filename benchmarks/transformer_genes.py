@@ -110,7 +110,7 @@ def modules(seed, n):
 
 
 def largest_sets(genes, n):
-    """Of Reactome's sets, the n with the most of ``genes``: name -> columns."""
+    """The n Reactome sets with the most of ``genes``: name -> columns."""
     column = {gene: i for i, gene in enumerate(genes)}
     present = {
         name: [column[gene] for gene in genes_of_set if gene in column]

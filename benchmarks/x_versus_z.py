@@ -48,7 +48,7 @@ def train_network(build, log1p, latent_dim, seed=0, steps=STEPS):
 
 
 def train(model, x, steps=STEPS):
-    """A model after about ``steps`` training steps."""
+    """Train a model for about ``steps`` steps and return it."""
     return train_steps(model, x, steps=steps, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE)
 
 

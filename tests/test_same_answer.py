@@ -46,13 +46,13 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def first(folders):
-    """A training on TensorFlow with one thread, which then loads the models that it saved."""
+    """A process that trains on TensorFlow with one thread and then loads the models that it saved."""
     return run_trainings(folders / "first", "--train", "--load", folders / "first")
 
 
 @pytest.fixture(scope="module")
 def second(folders, loaded_on):
-    """The same training in another process, which then loads the models that JAX saved."""
+    """Another process with the same training, which then loads the models that JAX saved."""
     loaded_on("jax")
     return run_trainings(folders / "second", "--train", "--load", folders / "jax", hash_seed=1)
 

@@ -100,7 +100,7 @@ def picture(model, adata):
 
 
 def main():
-    """Train, and write decoder.json and picture.png."""
+    """Train, then write decoder.json and picture.png."""
     adata = lc.datasets.pbmc_reference()
     model = train(adata)
     FOLDER.mkdir(exist_ok=True)

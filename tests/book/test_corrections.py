@@ -419,7 +419,7 @@ def test_c28_an_array_has_no_cell_names():
         "1",
         "2",
     ]  # the barcodes are lost: labels go by position, unchecked
-    cells.obsm["X_z"] = np.array(cells.X)  # right: the embedding stays with its cells
+    cells.obsm["X_z"] = np.array(cells.X)  # correct: the embedding stays with its cells
     shuffled = cells[["AAAT-1", "AAAC-1", "AAAG-1"]]
     np.testing.assert_array_equal(shuffled.obsm["X_z"], np.eye(3)[[2, 0, 1]])
 

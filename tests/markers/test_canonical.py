@@ -7,7 +7,7 @@ import pytest
 from latentcells import datasets
 from latentcells.markers import canonical, precision_at, rank
 
-# The rows of Azimuth's tables celltype.l1 and celltype.l2 of human PBMC that the types of the data correspond to, as
+# The rows of Azimuth's human PBMC tables celltype.l1 and celltype.l2 that correspond to the types of the data, as
 # in the website's source: satijalab/azimuth_website, static/csv/pbmc1.csv at 66a9d961549f and pbmc2.csv at
 # 2a11a6d14333.
 with open(Path(__file__).with_name("azimuth_human_pbmc.csv"), encoding="utf8", newline="") as file:

@@ -79,7 +79,7 @@ def test_an_untrained_model_predicts_the_average_cell(typed):
 
 
 def test_a_gene_without_a_count_is_learned_as_rare(typed):
-    """It is no token, and its expected count is a small part of a molecule."""
+    """It is never a token, and its expected count is a small fraction of a molecule."""
     x = typed["x"].copy()
     x[:, :2] = 0
     model = one_step(transformer(), x)
