@@ -1,4 +1,4 @@
-"""A function in a fresh process: what it returns, and how much memory it took."""
+"""Run a function in a fresh process and measure its memory."""
 
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -8,16 +8,16 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 
-def alone(function, x, *arguments):
-    """``function(x, *arguments)`` in a fresh process, which no earlier work has affected.
+def run_alone(function, x, *arguments):
+    """Call ``function(x, *arguments)`` in a fresh process, unaffected by earlier work.
 
     Args:
-        function: of a module, so that the process can import it.
-        x: an array, which is passed in a file: the process holds it once.
-        arguments: small ones, which are pickled.
+        function: a function of a module, so that the process can import it.
+        x: an array, passed in a file so that the process holds it only once.
+        arguments: small arguments, which are pickled.
 
     Returns:
-        what the function returns, and the peak memory of the process in MB.
+        the function's result and the peak memory of the process in MB.
     """
     with TemporaryDirectory() as folder, ProcessPoolExecutor(1, get_context("spawn")) as process:
         np.save(path := Path(folder, "x.npy"), x)
@@ -25,7 +25,7 @@ def alone(function, x, *arguments):
 
 
 def peak_mb():
-    """The peak memory of this process so far (Linux), in MB; getrusage gives the parent's if that is higher."""
+    """The peak memory of this process so far in MB (Linux); getrusage would give the parent's if that is higher."""
     return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
 
 

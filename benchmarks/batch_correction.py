@@ -1,8 +1,8 @@
-"""Chapter 5: methods of batch correction side by side, on two data sets, with the same settings on both.
+"""Chapter 5: methods of batch correction compared on two data sets, with the same settings on both.
 
-The 2,000 genes are ranked within each batch; all cells are embedded, and no label is seen. Every network has the same
-sizes and takes about the same number of steps. Over-correction is scored after one type has been taken out of one
-batch. The walk of the neighbour VAE is chosen on simulated cells alone: the labels of the data sets play no part in it.
+The 2,000 genes are ranked within each batch; all cells are embedded without labels. Every network has the same sizes
+and takes about the same number of steps. Over-correction is scored after one type has been removed from one batch. The
+walk of the neighbour VAE is chosen on simulated cells only, without the labels of the data sets.
 """
 
 from functools import cache, partial
@@ -15,11 +15,11 @@ from benchmarks.records import SEEDS, over_seeds
 from benchmarks.training import train_steps
 
 N_GENES, BATCH_SIZE, STEPS, LEARNING_RATE, DROPOUT = 2000, 64, 2400, 2e-3, 0.1
-REMOVED = {  # a type that all batches have, and the batch that loses it
+REMOVED = {  # a type that all batches have, and the batch that it is removed from
     "cell_mixture": (("H1975", "celseq2"), ("H2228", "dropseq"), ("HCC827", "celseq2")),
     "kang": (("CD14 Mono", "stimulated"), ("B", "stimulated"), ("NK", "control")),
 }
-SIMULATED = {  # for the choice of the walk: as many batches, and about as many cells and types, as the data sets have
+SIMULATED = {  # to choose the walk: as many batches and about as many cells and types as in the data sets
     "5 batches": {"n_cells": 1000, "n_types": 5, "n_batches": 5},
     "2 batches": {"n_cells": 2800, "n_types": 12, "n_batches": 2},
 }
@@ -43,7 +43,7 @@ NETWORKS = {
 def load(name, removed=None):
     """log1p values of the genes, counts in their layer, 50 principal components in ``obsm["X_pca"]``.
 
-    ``removed`` is a type and the batch that it is taken out of.
+    ``removed`` is a type and the batch that it is removed from.
     """
     adata = lc.datasets.load(name)
     if removed is not None:
@@ -58,13 +58,13 @@ def remove(adata, label, batch):
 
 
 def with_components(log1p):
-    """The same, with 50 principal components in ``obsm["X_pca"]``."""
+    """The same AnnData with 50 principal components in ``obsm["X_pca"]``."""
     log1p.obsm["X_pca"] = PCA(50, random_state=0).fit_transform(lc.inputs(log1p))
     return log1p
 
 
 def counts_and_batches(log1p):
-    """What a `BatchVAE` takes."""
+    """The input of a `BatchVAE`."""
     return lc.inputs(log1p, layer="counts", batch="batch")
 
 
@@ -88,7 +88,7 @@ def pca(log1p, seed):
 
 @cache
 def simulate(name):
-    """As `load`, of simulated cells; each of the first two batches lacks a type."""
+    """As `load`, for simulated cells; each of the first two batches lacks a type."""
     adata = lc.datasets.simulate(n_genes=N_GENES, library=3000.0, batch_shift=0.5, **SIMULATED[name])
     for i in range(2):
         adata = remove(adata, f"type {i}", f"batch {i}")
@@ -111,7 +111,7 @@ def choice(walk, name, seed):
 
 
 def score(correct, name, seed):
-    """The ten scores and their means; with a decoder also what it says about the treatment of kang."""
+    """The ten scores and their means; for a model with a decoder also its prediction of the treatment in kang."""
     log1p = load(name)
     z, model = correct(log1p, seed)
     scores = integration(z, log1p)
@@ -123,7 +123,7 @@ def score(correct, name, seed):
 def response(model, log1p, pseudo=0.1):
     """Correlation over genes of the decoded and the observed log fold change, averaged over types.
 
-    Decoded: the z of the type's control cells, once as stimulated and once as control. Types with fewer than 50 cells
+    The z of the type's control cells is decoded once as stimulated and once as control. Types with fewer than 50 cells
     in either condition are left out.
     """
     conditions = [log1p[log1p.obs["batch"] == name] for name in ("control", "stimulated")]

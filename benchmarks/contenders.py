@@ -1,7 +1,7 @@
 """One contender of `benchmarks.speed`, in its own process: ``python -m benchmarks.contenders jax bernoulli 8``.
 
-The last printed line is a JSON object with, for each thing that was timed, the seconds of its epochs. The first epoch
-of a `fit` compiles, or starts the data pipeline, and does not count.
+The last printed line is a JSON object with the seconds of each epoch of each measurement. The first epoch of a `fit`
+compiles or starts the data pipeline and does not count.
 """
 
 import json
@@ -17,7 +17,7 @@ WIDTH, LATENT_DIM, BATCH_SIZE = 256, 64, 100
 
 
 def data():
-    """The document's cells and genes, or as many simulated ones if they are not available: (name, AnnData)."""
+    """(name, AnnData): the document's cells and genes, or as many simulated ones if those are not available."""
     from latentcells import datasets
 
     try:
@@ -27,7 +27,7 @@ def data():
 
 
 def input_for(likelihood, adata) -> np.ndarray:
-    """What the likelihood takes: counts, or the document's min-max-scaled z-scores."""
+    """The likelihood's input: counts, or the document's min-max-scaled z-scores."""
     import latentcells as lc
 
     if likelihood == "negative_binomial":
@@ -36,7 +36,7 @@ def input_for(likelihood, adata) -> np.ndarray:
 
 
 def keras_fit(likelihood, epochs, adata) -> dict:
-    """`VAE.fit`; on TensorFlow in turns with the bare step, so that both see the same machine."""
+    """Time `VAE.fit`; on TensorFlow it takes turns with the bare step, so that both run under the same conditions."""
     import keras
 
     import latentcells as lc
@@ -70,16 +70,16 @@ def keras_fit(likelihood, epochs, adata) -> dict:
 
 
 def bare_step(model, x):
-    """The compiled training step alone, on prepared mini-batches: a function of the number of epochs."""
+    """A function of the number of epochs that times only the compiled training step on prepared mini-batches."""
     import tensorflow as tf
 
     step = tf.function(model.train_step)
-    ready = [(tf.constant(x[i : i + BATCH_SIZE]),) for i in range(0, len(x), BATCH_SIZE)]
+    batches = [(tf.constant(x[i : i + BATCH_SIZE]),) for i in range(0, len(x), BATCH_SIZE)]
 
     def run(epochs):
         ends = [perf_counter()]
         for _ in range(epochs):
-            for batch in ready:
+            for batch in batches:
                 logs = step(batch)
             float(logs["loss"])  # wait for the last step
             ends.append(perf_counter())
@@ -89,12 +89,12 @@ def bare_step(model, x):
 
 
 def scvi_train(layers, epochs, adata) -> dict:
-    """scvi-tools' SCVI by its own trainer, on dense counts, which it reads faster than sparse ones.
+    """Time scvi-tools' SCVI with its own trainer on dense counts, which it reads faster than sparse ones.
 
     Args:
         layers: ``"default"`` (batch normalisation and dropout), or ``"plain"`` (neither, as in our model).
-        epochs: that count.
-        adata: with counts.
+        epochs: the number of epochs that count.
+        adata: AnnData with counts.
     """
     import scvi
     from anndata import AnnData
@@ -130,7 +130,7 @@ def _between(ends) -> list:
 
 
 def main(tool, setting, epochs):
-    """Train, and print what was measured."""
+    """Train and print the measurements."""
     if tool != "scvi-tools":
         os.environ["KERAS_BACKEND"] = tool  # before Keras is imported
     name, adata = data()

@@ -1,18 +1,18 @@
-"""What the door for cells costs: a sparse matrix beside the same one dense, and the checks beside `encode`.
+"""The cost of reading and checking cells: training on a sparse matrix and on the same one dense, and the checks' share.
 
-The cells are those of `pbmc3k` with all genes, four times over: enough that the dense matrix is half a gigabyte. Each
-training runs in a fresh process, in turns, so that both see the same machine.
+The cells are those of `pbmc3k` with all genes, repeated four times, so that the dense matrix is half a gigabyte. Each
+training runs in a fresh process; the two forms take turns, so that both run on the machine in the same state.
 """
 
 from statistics import median
 from time import perf_counter, process_time
 
-import latentcells as lc  # isort: skip  before Keras: it holds TensorFlow's log lines back
+import latentcells as lc  # isort: skip  before Keras, because it silences TensorFlow's log
 import keras
 import numpy as np
 from scipy import sparse
 
-from benchmarks.alone import alone, peak_mb
+from benchmarks.alone import peak_mb, run_alone
 from benchmarks.records import record
 from latentcells.course.results import row
 
@@ -34,17 +34,17 @@ class Clock(keras.callbacks.Callback):
 
 
 def cells():
-    """Counts of `pbmc3k` four times over, CSR float32."""
+    """Counts of `pbmc3k` repeated four times, CSR float32."""
     return sparse.vstack([lc.datasets.pbmc3k().X.astype(np.float32)] * COPIES, format="csr")
 
 
 def model(n_genes):
-    """The network that every measurement takes."""
+    """The network of every measurement."""
     return lc.models.VAE(n_genes, 10, hidden=HIDDEN, seed=0)
 
 
 def fit(_, form) -> dict:
-    """Rate, growth of the peak memory, and the weights of a training from one form, in this process."""
+    """Train on one form in this process: the rate, the growth of the peak memory and the weights."""
     x = cells()
     x = x.toarray() if form == DENSE else x
     clock, vae, before = Clock(), model(x.shape[1]), peak_mb()
@@ -55,7 +55,7 @@ def fit(_, form) -> dict:
 
 
 def share_of_checks(_, form) -> float:
-    """The share of `encode`'s processor time that reading and checking the cells takes."""
+    """The share of `encode`'s CPU time that reading and checking the cells takes."""
     x = cells()
     x = x.toarray() if form == DENSE else x
     vae = model(x.shape[1])
@@ -72,11 +72,11 @@ def _seconds(call, x):
 
 def rows() -> list:
     """All rows of the stored run."""
-    nothing, dense_mb = np.zeros(0), cells().shape[0] * cells().shape[1] * 4 / 2**20
+    empty, dense_mb = np.zeros(0), cells().shape[0] * cells().shape[1] * 4 / 2**20
     reports = {DENSE: [], CSR: []}
     for number in range(ROUNDS):
         for form in (DENSE, CSR) if number % 2 == 0 else (CSR, DENSE):
-            report, _ = alone(fit, nothing, form)
+            report, _ = run_alone(fit, empty, form)
             reports[form].append(report)
             print(
                 f"round {number + 1}  {form:<12}{report['rate']:>7.0f} cells/s {report['growth']:>7.0f} MB",
@@ -84,25 +84,27 @@ def rows() -> list:
             )
     same = all(a["weights"] == b["weights"] for a, b in zip(reports[DENSE], reports[CSR], strict=True))
     ratio = [b["rate"] / a["rate"] for a, b in zip(reports[DENSE], reports[CSR], strict=True)]
-    measured = [
+    all_rows = [
         row("pbmc3k", CSR, "ratio_to_dense", ratio),
         row("pbmc3k", CSR, "same_weights", [float(same)]),
         row("pbmc3k", DENSE, "matrix_mb", [dense_mb], "MB", baseline=True),
     ]
-    for form, report in reports.items():
-        rates, growth = ([single[key] for single in report] for key in ("rate", "growth"))
-        measured.append(row("pbmc3k", form, "cells_per_second", rates, "cells/s", form == DENSE))
-        measured.append(row("pbmc3k", form, "peak_rss_mb[growth in fit]", growth, "MB", form == DENSE))
-        share = [alone(share_of_checks, nothing, form)[0] for _ in range(3)]
-        measured.append(row("pbmc3k", form, "share_of_checks", share, baseline=form == DENSE))
-    return measured
+    for form, form_reports in reports.items():
+        rates, growth = ([report[key] for report in form_reports] for key in ("rate", "growth"))
+        all_rows.append(row("pbmc3k", form, "cells_per_second", rates, "cells/s", form == DENSE))
+        all_rows.append(row("pbmc3k", form, "peak_rss_mb[growth in fit]", growth, "MB", form == DENSE))
+        share = [run_alone(share_of_checks, empty, form)[0] for _ in range(3)]
+        all_rows.append(row("pbmc3k", form, "share_of_checks", share, baseline=form == DENSE))
+    return all_rows
 
 
 def main():
-    """Measure, and store the run."""
+    """Measure and store the run."""
     stored = rows()
-    for single in stored:
-        print(f"{single['method']:<12} {single['metric']:<28} {single['mean']:.4g} {single['unit']}")
+    for stored_row in stored:
+        print(
+            f"{stored_row['method']:<12} {stored_row['metric']:<28} {stored_row['mean']:.4g} {stored_row['unit']}"
+        )
     record("01_door", "make bench", stored)
 
 

@@ -1,9 +1,9 @@
-"""Chapter 3: which genes and how many: scores, seconds and memory, and what a selection on all cells leaks.
+"""Chapter 3: which genes and how many: scores, time and memory, and how much a selection on all cells leaks.
 
-The same rule throughout: genes that fewer than three of the training cells express are left out; genes, PCA and VAE are
-fitted on the training cells, nine tenths; all cells are embedded and scored. A training takes at most EPOCHS epochs,
-fewer if the loss of the other tenth stops falling. There are five seeds, two for the VAE on all genes, which is
-expensive.
+The protocol is always the same: genes that fewer than three training cells express are left out; genes, PCA and VAE
+are fitted on the training cells, nine tenths of all; all cells are embedded and scored. A training takes at most EPOCHS
+epochs, fewer if the loss of the held-out tenth stops falling. There are five seeds, but two for the VAE on all genes,
+which is expensive.
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
-from benchmarks.alone import alone
+import latentcells as lc  # before Keras, because it silences TensorFlow's log
+from benchmarks.alone import run_alone
 from benchmarks.records import SEEDS, over_seeds, rows_of
 from benchmarks.vae import scores, split_tenth, train_until_best
 from latentcells.course.results import row
@@ -39,7 +39,7 @@ LEAK_CELLS, LEAK_GENES = 1000, 200
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """A data set: the genes that three training cells or more express, and the cells held out of every fit."""
+    """A data set with the genes that at least three training cells express, and a mask of the held-out cells."""
 
     name: str
     log1p: AnnData  # counts in its layer
@@ -48,7 +48,7 @@ class Cells:
 
 @cache
 def load(name):
-    """The cells of a data set. log1p comes before the selection: a library size is the sum over all genes."""
+    """The cells of a data set. log1p comes before the gene selection: a library size is the sum over all genes."""
     adata = lc.datasets.load(name)
     outside = np.isin(np.arange(adata.n_obs), split_tenth(adata.n_obs)[0])
     log1p = lc.preprocess.LibrarySize().fit(adata).transform(adata)
@@ -81,10 +81,10 @@ def pca(cells, genes, seed):
 
 
 def vae(cells, genes, seed):
-    """z of all cells; a cell without a molecule of these genes is not trained on and gets the prior mean, zero."""
+    """z of all cells; a cell without any counts of these genes is left out of training and gets the prior mean, 0."""
     x = lc.inputs(cells.log1p[:, genes], layer="counts")
     full = x.sum(axis=1) > 0
-    wide = x.shape[1] > 2000  # XLA compiles for seconds, and is then faster
+    wide = x.shape[1] > 2000  # XLA takes seconds to compile, but is then faster
     model, _ = train_until_best(
         x[full & ~cells.outside], x[full & cells.outside], seed, {"dropout": DROPOUT}, EPOCHS, patience=4,
         batch_size=BATCH_SIZE, validation_batch_size=512, jit_compile=wide or "auto",
@@ -101,9 +101,13 @@ def score(cells, model, selection, size, seed):
     """Scores of an embedding, and the share of cells that express none of its genes."""
     genes = choose(cells, selection, size, seed if selection == "random genes" else 0)
     z = EMBED[model](cells, genes, seed)
-    of_z = scores(z, cells.log1p.obs["label"].to_numpy(), N_TYPES[cells.name], seed)
+    embedding_scores = scores(z, cells.log1p.obs["label"].to_numpy(), N_TYPES[cells.name], seed)
     empty = np.mean(cells.log1p[:, genes].X.sum(axis=1) == 0)
-    result = {"knn_macro_f1": of_z["knn_macro_f1"], "leiden_ari": of_z["leiden_ari"], "empty_cells": empty}
+    result = {
+        "knn_macro_f1": embedding_scores["knn_macro_f1"],
+        "leiden_ari": embedding_scores["leiden_ari"],
+        "empty_cells": empty,
+    }
     return {f"{metric}[{setting_of(size)}]": value for metric, value in result.items()}
 
 
@@ -112,46 +116,48 @@ def sweep(name, model, selection, sizes=SIZES):
     cells, rows = load(name), []
     for size in sizes:
         seeds = SEEDS[:ALL_GENES_SEEDS] if model == "VAE" and size is None else SEEDS
-        of_seed, baseline = partial(score, cells, model, selection, size), selection in (*CONTROLS, ALL)
-        rows += over_seeds(name, f"{model}, {selection}", of_seed, baseline, seeds)
+        score_seed, baseline = partial(score, cells, model, selection, size), selection in (*CONTROLS, ALL)
+        rows += over_seeds(name, f"{model}, {selection}", score_seed, baseline, seeds)
     return rows
 
 
 def setting_of(size):
-    """A number of genes, in a metric's brackets."""
+    """A number of genes, as it stands in a metric's brackets."""
     return f"{size} genes" if size else ALL
 
 
 def leakage(adata, seed):
-    """Scores of a linear classifier in cross-validation, its genes chosen on all cells or on each training part."""
+    """Cross-validated scores of a linear classifier, its genes chosen on all cells or on each training part."""
     rng = np.random.default_rng(seed)
     adata = adata[np.sort(rng.choice(adata.n_obs, LEAK_CELLS, replace=False))].copy()
     log1p = expressed(lc.preprocess.LibrarySize().fit(adata).transform(adata), np.arange(LEAK_CELLS))
     label = log1p.obs["label"].astype(str).to_numpy()
     labels = {"real": label, "random": rng.permutation(label)}
     return {
-        f"{how} on {where}": {
-            f"probe_macro_f1[{kind} labels]": cross_validate(log1p, y, how, where, seed)
+        f"{criterion} on {chosen_on}": {
+            f"probe_macro_f1[{kind} labels]": cross_validate(log1p, y, criterion, chosen_on, seed)
             for kind, y in labels.items()
         }
-        for how in ("F score", "HVG")
-        for where in ("all cells", "training cells")
+        for criterion in ("F score", "HVG")
+        for chosen_on in ("all cells", "training cells")
     }
 
 
-def cross_validate(log1p, y, how, where, seed):
+def cross_validate(log1p, y, criterion, chosen_on, seed):
     """Macro-F1 of logistic regression over five folds."""
     x, predicted = lc.inputs(log1p), np.empty_like(y)
     for training, test in StratifiedKFold(5, shuffle=True, random_state=seed).split(x, y):
-        genes = best(log1p, y, how, np.arange(len(y)) if where == "all cells" else training)
+        genes = choose_for_leakage(
+            log1p, y, criterion, np.arange(len(y)) if chosen_on == "all cells" else training
+        )
         probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
         predicted[test] = probe.fit(x[training][:, genes], y[training]).predict(x[test][:, genes])
     return f1_score(y, predicted, average="macro")
 
 
-def best(log1p, y, how, cells):
-    """The columns of LEAK_GENES genes, chosen on ``cells``: by the labels (F score), or without them."""
-    if how == "HVG":
+def choose_for_leakage(log1p, y, criterion, cells):
+    """The columns of LEAK_GENES genes, chosen on ``cells`` by the labels (F score) or without them (HVG)."""
+    if criterion == "HVG":
         genes = lc.preprocess.HighlyVariableGenes(LEAK_GENES, "pearson_residuals").fit(log1p[cells]).genes_
         return log1p.var_names.get_indexer(genes)
     x = lc.inputs(log1p[cells])
@@ -159,8 +165,8 @@ def best(log1p, y, how, cells):
     return varies[np.argsort(-f_classif(x[:, varies], y[cells])[0])[:LEAK_GENES]]
 
 
-def leak():
-    """Rows of what a selection on all cells leaks."""
+def leakage_rows():
+    """Rows that show how much a selection on all cells leaks."""
     adata = lc.datasets.pbmc_facs()
     runs = [leakage(adata, seed) for seed in SEEDS]
     rows = []
@@ -175,7 +181,7 @@ def cost(name, size):
     cells, rows, setting = load(name), [], setting_of(size)
     genes = choose(cells, "pearson_residuals" if size else ALL, size)
     for model, layer in (("PCA-50", None), ("VAE", "counts")):
-        seconds, peak = alone(time_fits, lc.inputs(cells.log1p[~cells.outside][:, genes], layer), model)
+        seconds, peak = run_alone(time_fits, lc.inputs(cells.log1p[~cells.outside][:, genes], layer), model)
         timed = "fit" if model == "PCA-50" else "epoch"
         rows.append(row(name, model, f"seconds[{timed}, {setting}]", seconds, "s", model == "PCA-50"))
         rows.append(row(name, model, f"peak_rss_mb[{setting}]", [peak], "MB", model == "PCA-50"))
@@ -183,7 +189,7 @@ def cost(name, size):
 
 
 def time_fits(x, model):
-    """Seconds of each round of fitting ``model`` to x, (cells, genes), after the first one, which compiles."""
+    """Seconds of each fit of ``model`` to x, (cells, genes), without the first one, which compiles."""
     seconds = []
     if model == "PCA-50":
         fit = partial(PCA(50, random_state=0).fit, x)
@@ -199,19 +205,26 @@ def time_fits(x, model):
 
 
 def parts():
-    """The parts of the run: functions without arguments, each of which returns rows."""
-    swept, at_2000 = ("pearson_residuals", "seurat", *CONTROLS), ("cell_ranger", "seurat_v3")
+    """The parts of the run: functions without arguments that each return rows."""
+    selections, extra_selections = ("pearson_residuals", "seurat", *CONTROLS), ("cell_ranger", "seurat_v3")
     return [
-        *(partial(sweep, name, "PCA-50", way) for name in N_TYPES for way in swept),
-        *(partial(sweep, name, "PCA-50", way, [2000]) for name in N_TYPES for way in at_2000),
+        *(partial(sweep, name, "PCA-50", selection) for name in N_TYPES for selection in selections),
+        *(
+            partial(sweep, name, "PCA-50", selection, [2000])
+            for name in N_TYPES
+            for selection in extra_selections
+        ),
         *(partial(sweep, name, "VAE", "pearson_residuals", [size]) for name in N_TYPES for size in SIZES),
-        *(partial(sweep, "pbmc_facs", "VAE", way, [2000]) for way in (*swept[1:], *at_2000)),
+        *(
+            partial(sweep, "pbmc_facs", "VAE", selection, [2000])
+            for selection in (*selections[1:], *extra_selections)
+        ),
         *(partial(sweep, name, model, ALL, [None]) for name in N_TYPES for model in EMBED),
-        leak,
+        leakage_rows,
         *(partial(cost, name, size) for name in N_TYPES for size in (*SIZES, None)),
     ]
 
 
 def rows():
     """All rows of ``03_hvg.json``."""
-    return [one for part in parts() for one in part()]
+    return [stored_row for part in parts() for stored_row in part()]

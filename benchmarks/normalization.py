@@ -1,4 +1,4 @@
-"""Chapter 2: normalisation layers side by side, and how small a mini-batch they tolerate, five seeds each."""
+"""Chapter 2: normalisation layers compared, and how small a mini-batch they tolerate, with five seeds each."""
 
 from functools import partial
 
@@ -43,7 +43,7 @@ def divide(adata, method="seurat"):
 
 
 def train(x, outside, seed, batch_size=BATCH_SIZE, epochs=50, **setting):
-    """A VAE trained on the cells that are not held out, up to the best epoch for the others, and that epoch."""
+    """A VAE trained on the other cells up to the best epoch for the held-out ones, and that epoch."""
     return train_until_best(
         x[~outside], x[outside], seed, {"dropout": DROPOUT, **setting}, epochs, patience=5, batch_size=batch_size,
         validation_batch_size=512,
@@ -78,7 +78,7 @@ def rows_of_settings(settings, score, x, outside, label):
 
 
 def rows_on_pearson_genes(adata):
-    """The settings of the hidden layers again, on genes chosen by Pearson residuals."""
+    """Rows of the hidden layers' settings, on genes chosen by Pearson residuals."""
     x, outside, _ = divide(adata, "pearson_residuals")
     rows = rows_of_settings(HIDDEN, compare, x, outside, adata.obs["label"].to_numpy())
     return [{**row, "metric": f"{row['metric']}[Pearson residuals]"} for row in rows]

@@ -1,6 +1,6 @@
-"""One row of each stored run, computed again with its first seed in seconds: does today's library contradict it?
+"""Recompute one row of each stored run with its first seed, to see whether the current library contradicts it.
 
-All of them together take less than a minute. A row of another tool is computed if that tool is installed.
+Each recheck takes seconds, all together less than a minute. A row of another tool is rechecked if it is installed.
 """
 
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sklearn.decomposition import PCA
 
-import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
+import latentcells as lc  # before Keras, because it silences TensorFlow's log
 from benchmarks import (
     batch_correction,
     hvg,
@@ -21,7 +21,7 @@ from benchmarks import (
     x_versus_z,
 )
 
-FLOOR = 0.02  # a smaller change contradicts nothing, however small the spread
+FLOOR = 0.02  # a smaller change is no contradiction, however small the spread
 UNCHECKED = dict.fromkeys(("01_door", "01_speed"), "its rates are of one machine")
 
 
@@ -32,16 +32,16 @@ class Recheck:
     dataset: str
     method: str
     metric: str
-    again: Callable[[], dict]
+    recompute: Callable[[], dict]
 
     def row(self, run) -> dict:
-        """Its row of a stored run."""
+        """The row in a stored run."""
         keys = "dataset", "method", "metric"
         return next(row for row in run["rows"] if all(row[key] == getattr(self, key) for key in keys))
 
 
 def contradiction(row, value) -> str:
-    """Why a value contradicts a stored row, or "": it may be 3 standard deviations from the mean, or `FLOOR`."""
+    """Why a value contradicts a stored row, or "": it may differ from the mean by 3 standard deviations or `FLOOR`."""
     allowed = max(3 * (row["sd"] or 0.0), FLOOR)
     if abs(value - row["mean"]) <= allowed:
         return ""
@@ -51,84 +51,90 @@ def contradiction(row, value) -> str:
     )
 
 
-def _pca():
+def _score_pca():
     adata = lc.datasets.pbmc3k()
     z = PCA(10, random_state=0).fit_transform(vae.prepare(adata)["gaussian"])
     return lc.evaluate.annotation(z, adata.obs["label"].to_numpy(), seed=0)
 
 
-def _layer_normalised_vae():
+def _score_layer_normalised_vae():
     x, outside, _ = normalization.divide(lc.datasets.pbmc_facs())
     training = {"batch_size": 256, "epochs": normalization.SWEEP_EPOCHS, **normalization.HIDDEN["layer"]}
     model, _ = normalization.train(x, outside, 0, **training)
     return {"heldout_elbo[batch size 256]": model.elbo(x[outside], draws=5)["elbo"]}
 
 
-def _pca_of_few_genes():
+def _score_pca_of_few_genes():
     cells = hvg.load("pbmc_facs")
     z = hvg.pca(cells, hvg.choose(cells, "pearson_residuals", 100), 0)
     scores = lc.evaluate.annotation(z, cells.log1p.obs["label"].to_numpy(), seed=0)
     return {"knn_macro_f1[100 genes]": scores["knn_macro_f1"]}
 
 
-def _masked_autoencoder():
+def _score_masked_autoencoder():
     embed = self_supervised.EMBEDDINGS["masked autoencoder"]
     return self_supervised.score(embed, 0, {"10 per type": 10})
 
 
-def _overcorrection(correct):
+def _score_overcorrection(correct):
     log1p = batch_correction.load("kang", ("NK", "control"))
     z, _ = correct(log1p, 0)
     return {"overcorrection[NK not in control]": lc.evaluate.overcorrection(z, log1p.obs["label"], of="NK")}
 
 
-def _uncorrected():
-    return _overcorrection(batch_correction.pca)
+def _score_uncorrected():
+    return _score_overcorrection(batch_correction.pca)
 
 
-def _harmony():
+def _score_harmony():
     from benchmarks.correctors import harmony  # which only `make bench` installs
 
-    return _overcorrection(harmony)
+    return _score_overcorrection(harmony)
 
 
-def _transformer():
-    return transformer.tuned(False, 0, {"10 per type": 10})
+def _score_transformer():
+    return transformer.score_few_labels(False, 0, {"10 per type": 10})
 
 
-def _few_genes():
-    scores = transformer_genes.logistic("variable", 64, 0, ask=None)
+def _score_few_genes():
+    scores = transformer_genes.score_logistic("variable", 64, 0, ask=None)
     return {"macro_f1[64 tokens]": scores["macro_f1"]}
 
 
-def _wells():
+def _score_wells():
     log1p = x_versus_z.mixture()
-    return x_versus_z.readings(x_versus_z.baselines(log1p)["PCA-2"], log1p)
+    return x_versus_z.score_proportions(x_versus_z.baselines(log1p)["PCA-2"], log1p)
 
 
-def _expression():
+def _score_expression():
     ranking = transformer_markers.without_network(0)["mean log1p expression"]
     return transformer_markers.agreement(ranking, transformer_markers.reference(0))
 
 
-# For six runs no network is trained again, which would take too long. The VAE of chapters 1, 3 and 10 is trained in the
+# For six runs no network is retrained, which would take too long. The VAE of chapters 1, 3 and 10 is trained in the
 # recheck of chapter 2, the Transformer of chapters 7 and 8 in that of chapter 6; the networks of chapter 5 in its
 # notebook only.
 RECHECKS = {
-    "01_vae": Recheck("pbmc3k", "PCA-10", "probe_macro_f1", _pca),
-    "02_normalization": Recheck("pbmc_facs", "layer", "heldout_elbo[batch size 256]", _layer_normalised_vae),
-    "03_hvg": Recheck("pbmc_facs", "PCA-50, pearson_residuals", "knn_macro_f1[100 genes]", _pca_of_few_genes),
-    "04_self_supervised": Recheck(
-        "pbmc_facs", "masked autoencoder", "probe_macro_f1[10 per type]", _masked_autoencoder
+    "01_vae": Recheck("pbmc3k", "PCA-10", "probe_macro_f1", _score_pca),
+    "02_normalization": Recheck(
+        "pbmc_facs", "layer", "heldout_elbo[batch size 256]", _score_layer_normalised_vae
     ),
-    "05_baselines": Recheck("kang", "Harmony", "overcorrection[NK not in control]", _harmony),
-    "05_batch_correction": Recheck("kang", "PCA-50", "overcorrection[NK not in control]", _uncorrected),
-    "06_transformer": Recheck("pbmc_facs", "gene Transformer", "macro_f1[10 per type]", _transformer),
+    "03_hvg": Recheck(
+        "pbmc_facs", "PCA-50, pearson_residuals", "knn_macro_f1[100 genes]", _score_pca_of_few_genes
+    ),
+    "04_self_supervised": Recheck(
+        "pbmc_facs", "masked autoencoder", "probe_macro_f1[10 per type]", _score_masked_autoencoder
+    ),
+    "05_baselines": Recheck("kang", "Harmony", "overcorrection[NK not in control]", _score_harmony),
+    "05_batch_correction": Recheck("kang", "PCA-50", "overcorrection[NK not in control]", _score_uncorrected),
+    "06_transformer": Recheck("pbmc_facs", "gene Transformer", "macro_f1[10 per type]", _score_transformer),
     "07_transformer_hvg": Recheck(
-        "pbmc_facs", "logistic regression, variable genes", "macro_f1[64 tokens]", _few_genes
+        "pbmc_facs", "logistic regression, variable genes", "macro_f1[64 tokens]", _score_few_genes
     ),
     "08_transformer_markers": Recheck(
-        "pbmc_facs", "mean log1p expression", "precision_at_20[differential expression]", _expression
+        "pbmc_facs", "mean log1p expression", "precision_at_20[differential expression]", _score_expression
     ),
-    "10_x_versus_z": Recheck("rna_mixture", "PCA-2", "ridge_r2[proportions, CEL-seq2 to SORT-seq]", _wells),
+    "10_x_versus_z": Recheck(
+        "rna_mixture", "PCA-2", "ridge_r2[proportions, CEL-seq2 to SORT-seq]", _score_wells
+    ),
 }

@@ -1,4 +1,4 @@
-"""What every stored run shares: its seeds, its rows over them, and the library and the machine that made it."""
+"""Helpers for all stored runs: seeds, rows over seeds, and the library and machine that made the run."""
 
 import hashlib
 import os
@@ -37,20 +37,20 @@ def rows_of(dataset, method, runs, baseline=False) -> list:
 
 
 def unit_of(metric) -> str:
-    """The unit of a metric, whatever its setting."""
+    """The unit of a metric, without regard to its setting in brackets."""
     return UNITS.get(metric.partition("[")[0], "1")
 
 
 def record(path, made_by, rows) -> dict:
-    """Write a stored run of this library on this machine, all of it or nothing.
+    """Write a stored run of this library on this machine, either all of it or nothing.
 
     Args:
         path: the file; a bare name such as ``"01_vae"`` means ``book/results/01_vae.json``.
-        made_by: the command that makes it again, ``"make results"``.
+        made_by: the command that reproduces it, ``"make results"``.
         rows: from `rows_of` or `latentcells.course.results.row`.
 
     Returns:
-        what was written.
+        the run as written.
 
     Raises:
         ValueError: as `latentcells.course.results.write`.
@@ -83,17 +83,17 @@ def versions() -> dict:
 
 
 def machine() -> dict:
-    """Cores, memory, processor and operating system: what a time depends on, and nothing that names the computer."""
+    """Cores, memory, CPU and operating system, on which times depend, but nothing that identifies the computer."""
     return {
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
-        "cpu": _processor(),
+        "cpu": _cpu_name(),
         "os": f"{platform.system()} {platform.machine()}",
     }
 
 
-def _processor() -> str:
-    """Its model, if the system says (Linux), else its family."""
+def _cpu_name() -> str:
+    """The CPU's model if the system reports it (Linux), else its family."""
     cpuinfo = Path("/proc/cpuinfo")
     text = cpuinfo.read_text() if cpuinfo.is_file() else ""
     model = re.search(r"^model name\s*:\s*(.+)$", text, flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""`make results`: run the experiments again whose results the chapters show."""
+"""`make results`: rerun the experiments whose results the chapters show."""
 
 import sys
 

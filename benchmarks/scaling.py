@@ -1,10 +1,10 @@
-"""Training from disk and in memory side by side: the peak memory and the rate of each, by the number of cells.
+"""Training from disk compared with training in memory: peak memory and rate by the number of cells.
 
-The cells are ten thousand simulated ones, written as many times as the size requires: the file is of the full size,
-and writing it takes no more memory than they do. Each measurement is a process of its own. TensorFlow traces the step
-in the first epoch; the rate is that of the median epoch after it.
+Ten thousand simulated cells are written as many times as the size requires, so that the file has its full size but
+writing it needs little memory. Each measurement runs in its own process. TensorFlow traces the step in the first epoch;
+the rate is that of the median epoch after it.
 
-``python -m benchmarks.scaling`` stores the run; with ``--sizes`` it takes others, a million cells among them.
+``python -m benchmarks.scaling`` stores the run; ``--sizes`` sets other numbers of cells, for instance a million.
 """
 
 import argparse
@@ -21,8 +21,8 @@ from benchmarks.records import ROOT, record
 from latentcells.course.results import row
 
 SIZES = 10_000, 100_000
-GENES, ONE = 500, 10_000  # ONE: how many cells are simulated
-TRAINED = 300_000  # cells to train on at least, in as many epochs as that takes
+GENES, N_SIMULATED = 500, 10_000  # N_SIMULATED cells are repeated
+MIN_TRAINED = 300_000  # cells to train on at least, over as many epochs as needed
 IN_MEMORY, FROM_DISK = "in memory", "from disk"
 STORED = (
     ROOT / "book" / "reliability" / "scaling.json"
@@ -31,21 +31,21 @@ TABLE = STORED.with_suffix(".csv")
 
 
 def write(path, n_cells):
-    """Write the layer of counts of an ``.h5ad`` file, ten thousand cells at a time."""
+    """Write an ``.h5ad`` file with a layer of counts, ten thousand cells at a time."""
     import h5py
     from anndata.io import sparse_dataset, write_elem
 
     import latentcells as lc
 
-    counts = lc.datasets.simulate(min(ONE, n_cells), GENES, seed=0).X
+    counts = lc.datasets.simulate(min(N_SIMULATED, n_cells), GENES, seed=0).X
     with h5py.File(path, "w") as file:
         write_elem(file, "layers", {"counts": counts})
-        for _ in range(n_cells // ONE - 1):
+        for _ in range(n_cells // N_SIMULATED - 1):
             sparse_dataset(file["layers/counts"]).append(counts)
 
 
 def train(how, path) -> dict:
-    """Train a VAE in this process: its number of cells, the seconds of the median epoch, the peak memory in MB."""
+    """Train a VAE in this process: the number of cells, the seconds of the median epoch and the peak memory in MB."""
     import h5py
     import keras
     import numpy as np
@@ -64,18 +64,18 @@ def train(how, path) -> dict:
             x = read_elem(file["layers/counts"]).astype("float32").toarray()
     with h5py.File(path) as file:
         n_cells = int(file["layers/counts"].attrs["shape"][0])
-    model.fit(x, epochs=1 + -(-TRAINED // n_cells), callbacks=[clock], verbose=0)
+    model.fit(x, epochs=1 + -(-MIN_TRAINED // n_cells), callbacks=[clock], verbose=0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # kilobytes on Linux
     return {"cells": n_cells, "seconds": float(np.median(np.diff(ends))), "peak_rss_mb": peak}
 
 
 def measure(how, path) -> dict:
-    """The report of a training, from its own process."""
+    """The report of a training that runs in its own process."""
     command = [sys.executable, "-m", "benchmarks.scaling", "--train", how, str(path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{done.stderr}\n{how} failed: {' '.join(command[1:])}")
-    return json.loads(done.stdout.splitlines()[-1])
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise SystemExit(f"{process.stderr}\n{how} failed: {' '.join(command[1:])}")
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def rows(sizes=SIZES) -> list:
@@ -102,11 +102,13 @@ def _measured(reports):
 
 
 def _compared(reports, sizes):
-    """The memory of the largest file over that of the smallest, and the rate over the rate in memory."""
-    least, most = min(sizes), max(sizes)
+    """The ratios of the memory for the largest and smallest file, and of the rates from disk and in memory."""
+    smallest, largest = min(sizes), max(sizes)
     for how in (IN_MEMORY, FROM_DISK):
-        growth = reports[how, most]["peak_rss_mb"] / reports[how, least]["peak_rss_mb"]
-        yield row("simulate", how, f"memory_growth[{least} to {most} cells]", [growth], "1", how == IN_MEMORY)
+        growth = reports[how, largest]["peak_rss_mb"] / reports[how, smallest]["peak_rss_mb"]
+        yield row(
+            "simulate", how, f"memory_growth[{smallest} to {largest} cells]", [growth], "1", how == IN_MEMORY
+        )
     for n in sizes:
         share = reports[IN_MEMORY, n]["seconds"] / reports[FROM_DISK, n]["seconds"]
         yield row("simulate", FROM_DISK, f"ratio_to_in_memory[{n} cells]", [share])
@@ -133,7 +135,7 @@ def table(rows) -> list:
 
 
 def main():
-    """Measure, and store the run and its table."""
+    """Measure and store the run and its table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=SIZES, help="whole tens of thousands of cells"

@@ -1,8 +1,8 @@
-"""Chapter 4: what pretext tasks are worth with few labels, and three sweeps, scored on held-out cells.
+"""Chapter 4: how much pretext tasks help with few labels, and three sweeps, scored on held-out cells.
 
-The same rule throughout: the 2,000 genes are chosen and every model is trained on the training cells of a split, four
-fifths, without labels; a few cells of each type are labelled; the test cells are scored. A seed decides the split, the
-training and the draw. Every network has the same encoder and takes the same number of steps.
+The protocol is always the same: the 2,000 genes are chosen and every model is trained, without labels, on the training
+cells of a split, four fifths of all; a few cells of each type are labelled; the test cells are scored. A seed sets the
+split, the training and the drawn labels. Every network has the same encoder and takes the same number of steps.
 """
 
 from functools import cache, partial
@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.metrics import f1_score
 
-import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
+import latentcells as lc  # before Keras, because it silences TensorFlow's log
 from benchmarks.records import over_seeds
 from benchmarks.training import train_steps
 
@@ -45,16 +45,16 @@ def divide(seed):
 def pretrain(model, seed, batch_size=BATCH_SIZE):
     """The model after ``STEPS`` training steps on the counts of the training cells, without labels.
 
-    The cells are in random order; the last ones, which do not fill a mini-batch, are left out.
+    The cells are in random order; the last ones, which would not fill a mini-batch, are left out.
     """
     counts, _, _, outside = divide(seed)
-    inside = np.random.default_rng(seed).permutation(np.flatnonzero(~outside))
-    x = counts[inside[: len(inside) // batch_size * batch_size]]
+    training_cells = np.random.default_rng(seed).permutation(np.flatnonzero(~outside))
+    x = counts[training_cells[: len(training_cells) // batch_size * batch_size]]
     return train_steps(model, x, steps=STEPS, batch_size=batch_size, learning_rate=LEARNING_RATE)
 
 
 def pretrained(build, seed, batch_size=BATCH_SIZE):
-    """z of all cells after a training without labels; ``build`` makes the model."""
+    """z of all cells from the model that ``build`` makes, trained without labels."""
     counts = divide(seed)[0]
     return pretrain(build(counts.shape[1], seed=seed, **NETWORK), seed, batch_size).encode(counts)
 
@@ -66,7 +66,7 @@ def pca(components, seed):
 
 
 def genes(seed):
-    """The genes themselves, log1p."""
+    """The log1p values of the genes themselves."""
     return divide(seed)[1]
 
 
@@ -93,7 +93,7 @@ def score(embed, seed, per_type=PER_TYPE):
 
 
 def supervised(seed):
-    """Macro-F1 of the same encoder with a softmax on top, trained on the labelled cells alone."""
+    """Macro-F1 of the same encoder with a softmax on top, trained on the labelled cells only."""
     counts, _, label, outside = divide(seed)
     names, codes = np.unique(label, return_inverse=True)
     result = {}
@@ -139,9 +139,9 @@ def contrast(setting, values, seed):
     _, _, label, outside = divide(seed)
     result = {}
     for value in values:
-        own = {"temperature": value} if setting == "temperature" else {}
+        options = {"temperature": value} if setting == "temperature" else {}
         size = value if setting == "batch size" else BATCH_SIZE
-        z = pretrained(partial(lc.models.ContrastiveEncoder, **own), seed, batch_size=size)
+        z = pretrained(partial(lc.models.ContrastiveEncoder, **options), seed, batch_size=size)
         scores = lc.evaluate.few_labels(z, label, outside, 10, seed=seed)
         spread = {name: float(v) for name, v in lc.objectives.embedding_spread(z[outside]).items()}
         result |= {f"{metric}[{setting} {value}]": v for metric, v in (scores | spread).items()}

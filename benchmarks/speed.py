@@ -1,8 +1,8 @@
-"""Training rates side by side: our VAE on TensorFlow and JAX, its bare training step, and scvi-tools.
+"""Training rates compared: our VAE on TensorFlow and JAX, its bare training step, and scvi-tools.
 
-Every contender trains 1838 -> 256 -> 64 on the same cells in mini-batches of 100, in its own process, one after the
-other; each runs once in a round, and every second round goes backwards. The rate of a round is that of its median
-epoch; ``best_cells_per_second`` is that of its fastest epoch, which other programs on the machine disturb least.
+Every contender trains a network 1838 -> 256 -> 64 on the same cells in mini-batches of 100. They run one after the
+other, each in its own process and once per round; every second round is in reverse order. The rate of a round is that
+of its median epoch; ``best_cells_per_second`` is that of its fastest epoch, which other programs disturb least.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from benchmarks.records import ROOT, record
 from latentcells.course.results import row
 
 NB, BERNOULLI = "negative_binomial", "bernoulli"
-# (tool, its setting) -> the likelihood, and what is measured -> method
+# (tool, setting) -> (likelihood, {measurement: method})
 CONTENDERS = {
     ("tensorflow", NB): (NB, {"fit": "VAE, TensorFlow", "bare step": "bare step, TensorFlow"}),
     ("tensorflow", BERNOULLI): (BERNOULLI, {"fit": "VAE, TensorFlow", "bare step": "bare step, TensorFlow"}),
@@ -25,7 +25,7 @@ CONTENDERS = {
     ("scvi-tools", "default"): (NB, {"train": "scvi-tools"}),
     ("scvi-tools", "plain"): (NB, {"train": "scvi-tools, no batch norm or dropout"}),
 }
-BASELINES = {  # method -> the metric of the others' ratio to it
+BASELINES = {  # method -> the metric of the other methods' ratio to it
     "bare step, TensorFlow": "ratio_to_bare_step",
     "scvi-tools": "ratio_to_scvi_tools",
     "scvi-tools, no batch norm or dropout": "ratio_to_plain_scvi_tools",
@@ -38,12 +38,12 @@ REQUIRED = {
 
 
 def measure(tool, setting, epochs) -> dict:
-    """The report of a contender, from its own process."""
+    """The report of a contender that runs in its own process."""
     command = [sys.executable, "-m", "benchmarks.contenders", tool, setting, str(epochs)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{done.stderr}\n{tool} {setting} failed: {' '.join(command[1:])}")
-    return json.loads(done.stdout.splitlines()[-1])
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise SystemExit(f"{process.stderr}\n{tool} {setting} failed: {' '.join(command[1:])}")
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def run(contenders, rounds, epochs):
@@ -64,13 +64,13 @@ def run(contenders, rounds, epochs):
 
 
 def ratios(rates) -> dict:
-    """(method, metric, likelihood) -> the rate of our `fit` over a baseline's, round by round."""
+    """(method, metric, likelihood) -> the ratio of our `fit`'s rate to a baseline's in each round."""
     result = {}
-    for (method, likelihood), own in rates.items():
+    for (method, likelihood), rates_of_method in rates.items():
         for other, metric in BASELINES.items():
             same_backend = other != "bare step, TensorFlow" or method == "VAE, TensorFlow"
             if method not in BASELINES and (other, likelihood) in rates and same_backend:
-                pairs = zip(own, rates[other, likelihood], strict=True)
+                pairs = zip(rates_of_method, rates[other, likelihood], strict=True)
                 result[method, metric, likelihood] = [a[0] / b[0] for a, b in pairs]
     return result
 
@@ -78,9 +78,9 @@ def ratios(rates) -> dict:
 def rows(dataset, rates) -> list:
     """All rows of ``01_speed.json``."""
     rows = []
-    for (method, likelihood), of_rounds in rates.items():
+    for (method, likelihood), pairs in rates.items():
         names = "cells_per_second", "best_cells_per_second"
-        for name, values in zip(names, zip(*of_rounds, strict=True), strict=True):
+        for name, values in zip(names, zip(*pairs, strict=True), strict=True):
             rows.append(row(dataset, method, f"{name}[{likelihood}]", values, "cells/s", method in BASELINES))
     for (method, metric, likelihood), values in ratios(rates).items():
         rows.append(row(dataset, method, f"{metric}[{likelihood}]", values))
@@ -88,18 +88,19 @@ def rows(dataset, rates) -> list:
 
 
 def verdict(rates) -> list:
-    """Each median ratio and rate, and whether it meets the requirement (None: there is none)."""
+    """Each median ratio and rate, and whether it meets its requirement (None if it has none)."""
     jax = median(rate for rate, _ in rates["VAE, JAX", NB])
     lines = [(f"VAE, JAX: {jax:,.0f} cells/s (required: 11,000)", jax >= 11_000)]
     for (method, metric, likelihood), values in ratios(rates).items():
-        least, ratio = REQUIRED.get((method, metric)), median(values)
-        text = f"{method}: {metric}[{likelihood}] {ratio:.2f}" + (f" (required: {least})" if least else "")
-        lines.append((text, ratio >= least if least else None))
+        required, ratio = REQUIRED.get((method, metric)), median(values)
+        text = f"{method}: {metric}[{likelihood}] {ratio:.2f}"
+        text += f" (required: {required})" if required else ""
+        lines.append((text, ratio >= required if required else None))
     return lines
 
 
 def main():
-    """Run the contenders, print the verdict, and store the run."""
+    """Run the contenders, print the verdict and store the run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=8, help="counted epochs of a contender in a round")
@@ -109,8 +110,8 @@ def main():
         print("Other programs are running: the rates will be too low.", file=sys.stderr)
     contenders = [key for key in CONTENDERS if not (options.without_scvi and key[0] == "scvi-tools")]
     dataset, rates = run(contenders, options.rounds, options.epochs)
-    for text, held in verdict(rates):
-        print({True: "✓", False: "✗", None: " "}[held], text)
+    for text, passed in verdict(rates):
+        print({True: "✓", False: "✗", None: " "}[passed], text)
     if not options.without_scvi:
         record("01_speed", "make bench", rows(dataset, rates))
 

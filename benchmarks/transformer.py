@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import StratifiedKFold
 
-import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
+import latentcells as lc  # before Keras, because it silences TensorFlow's log
 from benchmarks.records import SEEDS, over_seeds, rows_of
 from benchmarks.training import train
 
@@ -27,7 +27,7 @@ REGULARISED = {"dropout": 0.2, "drop_path": 0.8, "zero_start": True}
 NETWORK = {"tokens": "sets", "dim": 32, "depth": 1, "rate": 0.0, **REGULARISED}
 PRETRAINING = {"rate": 0.3, "dropout": 0.1, "drop_path": 0.0}
 PRETRAINING_STEPS, LABELLED_STEPS = 1000, 300
-# a pre-trained network is changed gently, with all of its branches
+# fine-tuning: a small learning rate, and no dropped branches
 FINE = {"drop_path": 0.0}, {"learning_rate": 2e-4}
 PER_TYPE = {"10 per type": 10, "50 per type": 50, "all labels": None}
 SHARED = ("B", "CD4 T", "CD8 T", "NK", "monocyte")
@@ -90,12 +90,12 @@ def per_10k(task, seed):
 
 
 def at_median(task, seed):
-    """The same, scaled to the median total."""
+    """The log1p values of both, scaled to the median total."""
     return task.scaled(task.counts), task.scaled(task.test_counts)
 
 
 def logistic_regression(values, task, seed):
-    """Probabilities (test cells, names); ``values`` gives those of training and test cells."""
+    """Probabilities (test cells, names); ``values`` is a function that returns the training and test values."""
     train, test = values(task, seed)
     return LogisticRegression(max_iter=1000).fit(train, task.label).predict_proba(test)
 
@@ -124,7 +124,7 @@ def fit(model, x, y=None, steps=STEPS, batch_size=BATCH_SIZE, learning_rate=LEAR
 
 
 def transformer(task, seed, **changes):
-    """Probabilities (test cells, names)."""
+    """Probabilities (test cells, names) of a Transformer."""
     model = fit(network(task, seed, **changes), task.counts, task.label)
     return model.predict_labels(task.test_counts)["probability"]
 
@@ -140,7 +140,7 @@ METHODS = {
 
 @cache
 def fold(number):
-    """A fold of five: the task, and the true labels of its test cells."""
+    """One of five folds: the task, and the true labels of its test cells."""
     facs = lc.datasets.pbmc_facs()
     folds = StratifiedKFold(5, shuffle=True, random_state=0).split(facs.obs_names, facs.obs["label"])
     inside, outside = list(folds)[number]
@@ -149,7 +149,7 @@ def fold(number):
     ]
 
 
-def within(method, number):
+def score_fold(method, number):
     """Scores of one fold."""
     cells, label = fold(number)
     probability = method(cells, number)
@@ -169,7 +169,9 @@ def studies():
     that the three have in common, and the study and the common type of each test cell."""
     facs, kang = lc.datasets.pbmc_facs(), lc.datasets.kang()
     others = {"pbmc3k": lc.datasets.pbmc3k(), "kang": kang[kang.obs["batch"] == "control"]}
-    other = anndata.concat(others, label="study", index_unique=" ")  # of these two, the common genes
+    other = anndata.concat(
+        others, label="study", index_unique=" "
+    )  # keeps the genes that the two have in common
     common = facs.var_names[facs.var_names.isin(other.var_names)]
     types = [
         lc.datasets.BLOOD_TYPES[study][label]
@@ -181,12 +183,12 @@ def studies():
 
 def in_common_types(probability, names):
     """Probabilities (cells, common types) from those of the ten types (cells, names), and the common types."""
-    of_names = np.array([lc.datasets.BLOOD_TYPES["pbmc_facs"][name] for name in names])
-    types = np.unique(of_names)
-    return np.stack([probability[:, of_names == one].sum(axis=1) for one in types], axis=1), types
+    common_type = np.array([lc.datasets.BLOOD_TYPES["pbmc_facs"][name] for name in names])
+    types = np.unique(common_type)
+    return np.stack([probability[:, common_type == common].sum(axis=1) for common in types], axis=1), types
 
 
-def across(method, seed):
+def score_across_studies(method, seed):
     """Scores of the five shared types, and the confidence for cells of types that are not in the training cells."""
     cells, study, label = studies()
     probability, types = in_common_types(method(cells, seed), cells.names)
@@ -225,13 +227,13 @@ def pretrain(task, seed):
     return fit(model, task.counts, steps=PRETRAINING_STEPS, batch_size=128, learning_rate=2e-3)
 
 
-def embedded(task, seed):
+def embed(task, seed):
     """z of training and test cells, from the pre-trained network of the split."""
     return [pretrained(seed).encode(counts) for counts in (task.counts, task.test_counts)]
 
 
-def probed(values, seed, standardise=False):
-    """Macro-F1 of a linear probe; ``values`` gives those of training and test cells."""
+def score_probe(values, seed, standardise=False):
+    """Macro-F1 of a linear probe; ``values`` is a function that returns the training and test values."""
     cells, label, test = split(seed)
     z = np.concatenate(values(cells, seed))
     return {
@@ -242,7 +244,7 @@ def probed(values, seed, standardise=False):
     }
 
 
-def tuned(start, seed, per_type=PER_TYPE):
+def score_few_labels(start, seed, per_type=PER_TYPE):
     """Macro-F1 of the network trained on few labels, from scratch or from the pre-trained network."""
     cells, label, test = split(seed)
     scores = {}
@@ -260,12 +262,12 @@ def tuned(start, seed, per_type=PER_TYPE):
     return scores
 
 
-FEW = {
-    "logistic regression": partial(probed, per_10k),
-    "logistic regression, scaled to the median": partial(probed, at_median),
-    "gene Transformer": partial(tuned, False),
-    "gene Transformer, pre-trained": partial(tuned, True),
-    "linear probe of the pre-trained Transformer": partial(probed, embedded, standardise=True),
+FEW_LABEL_METHODS = {
+    "logistic regression": partial(score_probe, per_10k),
+    "logistic regression, scaled to the median": partial(score_probe, at_median),
+    "gene Transformer": partial(score_few_labels, False),
+    "gene Transformer, pre-trained": partial(score_few_labels, True),
+    "linear probe of the pre-trained Transformer": partial(score_probe, embed, standardise=True),
 }
 
 
@@ -274,10 +276,10 @@ def rows():
     rows = []
     for method, predict in METHODS.items():
         baseline = method.startswith("logistic")
-        rows += over_seeds("pbmc_facs", method, partial(within, predict), baseline)
-        runs = [across(predict, seed) for seed in (range(1) if baseline else SEEDS)]
+        rows += over_seeds("pbmc_facs", method, partial(score_fold, predict), baseline)
+        runs = [score_across_studies(predict, seed) for seed in (range(1) if baseline else SEEDS)]
         for study in runs[0]:
             rows += rows_of(study, method, [run[study] for run in runs], baseline)
-    for method, score in FEW.items():
+    for method, score in FEW_LABEL_METHODS.items():
         rows += over_seeds("pbmc_facs", method, score, method.startswith("logistic"))
     return rows

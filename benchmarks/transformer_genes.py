@@ -1,15 +1,15 @@
-"""Chapter 7: which genes become tokens, how many and in what form: the effect on the score, and the cost.
+"""Chapter 7: which genes become tokens, how many and in what form, and the effect on score and cost.
 
 Each seed is a split of chapter 4. For each kind of token one of the same four settings of the network and its training
-is chosen, on a tenth of the training cells of two splits; no test cell is used for that. Logistic regression reads the
+is chosen, on a tenth of the training cells of two splits; no test cell is used for that. Logistic regression gets the
 same genes, or the same values of the tokens.
 
     python -m benchmarks.transformer_genes FOLDER validation:rank:0:1 network:rank:128:0 logistic:rank:128:0 …
 
 writes the result of each work item to a file in FOLDER and skips those that exist, so that several processes and
-machines can share the work, on any backend of Keras; ``python -m benchmarks.transformer_genes FOLDER`` does the rest,
-and stores the run. Items of ``gpu`` need a GPU and ``KERAS_BACKEND=jax``, those of ``cpu`` a CPU that the stored run
-names. For the run in the book, a GPU did the items of ``gpu``, ``validation`` and ``network``, on JAX.
+machines can share the work, on any Keras backend; ``python -m benchmarks.transformer_genes FOLDER`` does the rest
+and stores the run. ``gpu`` items need a GPU and ``KERAS_BACKEND=jax``, ``cpu`` items need the CPU that the stored run
+names. For the run in the book, the ``gpu``, ``validation`` and ``network`` items ran on a GPU with JAX.
 """
 
 import json
@@ -27,8 +27,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import train_test_split
 
-import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
-from benchmarks.alone import alone, peak_mb
+import latentcells as lc  # before Keras, because it silences TensorFlow's log
+from benchmarks.alone import peak_mb, run_alone
 from benchmarks.hvg import expressed
 from benchmarks.records import FOLDER, SEEDS, record, rows_of
 from benchmarks.transformer import REGULARISED, arrays, fit, members, network, split
@@ -48,7 +48,7 @@ KINDS = {  # what the tokens are, and their name in the stored run
     "rank-all": "ranked genes",
     "modules": "modules of variable genes",
     "reactome": "Reactome sets",  # those with the most of the 2,000 variable genes
-    "shuffled": "shuffled sets",  # the same, after the genes have exchanged their names
+    "shuffled": "shuffled sets",  # the same sets with the genes' names permuted
 }
 LINEAR = {  # the numbers of tokens that logistic regression reads
     "variable": SIZES,
@@ -77,18 +77,18 @@ SETTINGS = {
 }
 TRIED, VALIDATION_SEEDS = 128, range(2)
 DIM, HIDDEN, HEADS = 32, 64, 4
-# what is timed: the kind and the number of tokens, and the cells per step
+# what is timed: (kind of token, number of tokens, cells per step)
 CPU = [*(("variable", n, 16) for n in SIZES), ("modules", 32, 16)]
 GPU = [("variable", 128, cells) for cells in (64, 1024, 4096)] + [
     ("variable", 2000, cells) for cells in (16, 64, 128)
 ]
 ROUNDS, TOKENS_A_ROUND = 3, {"cpu": 2**16, "gpu": 2**25}
 CLOCK = {"cpu": process_time, "gpu": perf_counter}  # CPU time is less affected by other programs
-SIDE = {"cpu": 2048, "gpu": 8192}  # of the square matrices whose product measures the device
+SIDE = {"cpu": 2048, "gpu": 8192}  # size of the square matrices whose product measures the device's speed
 
 
 @cache
-def everything(seed):
+def split_all_genes(seed):
     """The task of `split`, with all genes that at least three of the training cells express."""
     train, test = lc.preprocess.split(lc.datasets.pbmc_facs(), seed=seed)
     library, genes = lc.preprocess.LibrarySize().fit(train), expressed(train, slice(None)).var_names
@@ -110,10 +110,11 @@ def modules(seed, n):
 
 
 def largest_sets(genes, n):
-    """Of Reactome's sets, the n with the most of ``genes``: name -> columns."""
+    """The n Reactome sets with the most of ``genes``: name -> columns."""
     column = {gene: i for i, gene in enumerate(genes)}
     present = {
-        name: [column[gene] for gene in own if gene in column] for name, own in lc.datasets.reactome().items()
+        name: [column[gene] for gene in genes_of_set if gene in column]
+        for name, genes_of_set in lc.datasets.reactome().items()
     }
     return {name: present[name] for name in sorted(present, key=lambda name: -len(present[name]))[:n]}
 
@@ -121,13 +122,13 @@ def largest_sets(genes, n):
 def shuffled(sets, seed):
     """Sets of the same sizes and overlaps, in which the genes are permuted."""
     genes = sorted(set().union(*sets))
-    other = dict(zip(genes, np.random.default_rng(seed).permutation(genes).tolist(), strict=True))
-    return [[other[gene] for gene in own] for own in sets]
+    new_name = dict(zip(genes, np.random.default_rng(seed).permutation(genes).tolist(), strict=True))
+    return [[new_name[gene] for gene in genes_of_set] for genes_of_set in sets]
 
 
 def tokens(kind, n, seed):
-    """The task on the genes that may become tokens, and the arguments that tell a network how they do."""
-    task = everything(seed) if kind.endswith("-all") else split(seed)[0]
+    """The task on the genes that may become tokens, and the arguments of the network for these tokens."""
+    task = split_all_genes(seed) if kind.endswith("-all") else split(seed)[0]
     if kind in ("variable", "multiplied"):
         task = restrict(task, variable(seed, n))
     if kind == "variable":
@@ -151,7 +152,7 @@ def restrict(task, columns):
 
 
 def linear_values(task, keywords):
-    """The input of logistic regression for training and test cells, (cells, genes): what the tokens hold, no more."""
+    """The input of logistic regression for training and test cells, (cells, genes): only what the tokens hold."""
     values = [task.scaled(counts) for counts in (task.counts, task.test_counts)]
     if keywords["tokens"] == "sets":
         return [x[:, sorted(set().union(*keywords["sets"]))] for x in values]
@@ -169,7 +170,7 @@ def scatter(x, tokens):
     return values
 
 
-def logistic(kind, n, seed, ask):
+def score_logistic(kind, n, seed, ask):
     """Scores of logistic regression."""
     task, keywords = tokens(kind, n, seed)
     train, test = linear_values(task, keywords)
@@ -177,8 +178,8 @@ def logistic(kind, n, seed, ask):
     return scores(labels_of_test(seed), predicted)
 
 
-def networked(kind, n, seed, ask):
-    """Scores of the network, in the setting that was chosen for the tokens."""
+def score_network(kind, n, seed, ask):
+    """Scores of the network with the setting that was chosen for the tokens."""
     task, keywords = tokens(kind, n, seed)
     changes, training = list(SETTINGS.values())[choose(kind, ask)]
     probability = probabilities(task, seed, keywords | changes, training)
@@ -214,11 +215,11 @@ def validation(kind, setting, seed, ask):
     inside, outside = train_test_split(
         np.arange(len(task.label)), test_size=0.1, stratify=task.label, random_state=seed
     )
-    within = replace(
+    inner_task = replace(
         task, counts=task.counts[inside], label=task.label[inside], test_counts=task.counts[outside]
     )
     changes, training = list(SETTINGS.values())[setting]
-    probability = probabilities(within, seed, keywords | changes, training)
+    probability = probabilities(inner_task, seed, keywords | changes, training)
     return scores(task.label[outside], np.array(task.names)[probability.argmax(axis=1)])
 
 
@@ -236,12 +237,14 @@ def cost(device, kind, n, batch_size, ask):
     task, keywords = tokens(kind, n, seed=0)
     some = task.counts.any(axis=1)
     keywords = {**keywords, "target_sum": task.scale, "labels": task.names}
-    costs, peak = alone(time_training, task.counts[some], task.label[some], keywords, n, batch_size, device)
+    costs, peak = run_alone(
+        time_training, task.counts[some], task.label[some], keywords, n, batch_size, device
+    )
     return {**costs, "peak_rss_mb": [peak]}
 
 
 def time_training(counts, label, keywords, n, batch_size, device):
-    """Cells per second of each epoch after the first, which compiles, and its share of a matrix product's rate."""
+    """Cells per second of each epoch but the first, which compiles, and its share of a matrix product's rate."""
     model = lc.models.CellAnnotator(
         counts.shape[1], dim=DIM, depth=1, n_heads=HEADS, rate=0.0, **FREE, **keywords
     )
@@ -308,23 +311,23 @@ class Watch(keras.callbacks.Callback):
 
 WORK = {
     "validation": validation,
-    "network": networked,
-    "logistic": logistic,
+    "network": score_network,
+    "logistic": score_logistic,
     "cpu": partial(cost, "cpu"),
     "gpu": partial(cost, "gpu"),
 }
 UNITS = {"cells_per_second": "cells/s", "gflops_per_second": "GFLOP/s"}
 
 
-def items(what):
-    """The work items of a kind, `what:kind:number:number`."""
-    if what in ("cpu", "gpu"):
-        return [f"{what}:{kind}:{n}:{cells}" for kind, n, cells in (CPU if what == "cpu" else GPU)]
-    if what == "validation":
+def items(work):
+    """The items of one kind of work, `work:kind:number:number`."""
+    if work in ("cpu", "gpu"):
+        return [f"{work}:{kind}:{n}:{cells}" for kind, n, cells in (CPU if work == "cpu" else GPU)]
+    if work == "validation":
         numbers = [(setting, seed) for setting in range(len(SETTINGS)) for seed in VALIDATION_SEEDS]
-        return [f"{what}:{kind}:{setting}:{seed}" for kind in KINDS for setting, seed in numbers]
-    kinds = NETWORKS if what == "network" else LINEAR
-    return [f"{what}:{kind}:{n}:{seed}" for kind in kinds for n in kinds[kind] for seed in SEEDS]
+        return [f"{work}:{kind}:{setting}:{seed}" for kind in KINDS for setting, seed in numbers]
+    kinds = NETWORKS if work == "network" else LINEAR
+    return [f"{work}:{kind}:{n}:{seed}" for kind in kinds for n in kinds[kind] for seed in SEEDS]
 
 
 def file_of(folder, item):
@@ -333,11 +336,11 @@ def file_of(folder, item):
 
 
 def result(folder, item):
-    """The result of a work item, a dictionary: from its file, if there is one."""
+    """The result of a work item, a dictionary, read from its file if there is one."""
     path = file_of(folder, item)
     if not path.is_file():
-        what, kind, one, other = item.split(":")
-        scores_or_costs = WORK[what](kind, int(one), int(other), partial(result, folder))
+        work, kind, first, second = item.split(":")
+        scores_or_costs = WORK[work](kind, int(first), int(second), partial(result, folder))
         part = path.with_suffix(".part")
         part.write_text(json.dumps(scores_or_costs))
         part.replace(path)
@@ -349,15 +352,15 @@ def with_setting(metrics, setting):
     return {f"{metric}[{setting}]": value for metric, value in metrics.items()}
 
 
-def rows_of_scores(what, folder):
+def rows_of_scores(work, folder):
     """Rows of the scores of the test cells, for each kind and number of tokens."""
     runs, rows = {}, []
-    for item in items(what):
+    for item in items(work):
         _, kind, n, _ = item.split(":")
         runs.setdefault((kind, n), []).append(with_setting(result(folder, item), f"{n} tokens"))
     for (kind, _), of_seeds in runs.items():
-        method = f"logistic regression, {KINDS[kind]}" if what == "logistic" else KINDS[kind]
-        rows += rows_of("pbmc_facs", method, of_seeds, what == "logistic")
+        method = f"logistic regression, {KINDS[kind]}" if work == "logistic" else KINDS[kind]
+        rows += rows_of("pbmc_facs", method, of_seeds, work == "logistic")
     return rows
 
 
@@ -386,7 +389,7 @@ def rows_of_costs(device, folder):
 
 
 def rows_on_gpu(folder):
-    """Rows of a GPU; without one, and without the files of one, those that are stored."""
+    """Rows measured on a GPU or, without a GPU or the files of one, the stored rows."""
     if keras.distribution.list_devices("gpu") or all(
         file_of(folder, item).is_file() for item in items("gpu")
     ):
@@ -395,22 +398,24 @@ def rows_on_gpu(folder):
 
 
 def rows(folder=None):
-    """All rows of ``07_transformer_hvg.json``; results that a folder has are not computed again."""
+    """All rows of ``07_transformer_hvg.json``; results in the folder are not recomputed."""
     if folder is None:
         with TemporaryDirectory() as folder:
             return rows(folder)
-    rows_of_tests = [one for what in ("network", "logistic") for one in rows_of_scores(what, folder)]
-    rows_of_choice = [one for kind in KINDS for one in rows_of_validation(kind, folder)]
+    rows_of_tests = [
+        stored_row for work in ("network", "logistic") for stored_row in rows_of_scores(work, folder)
+    ]
+    rows_of_choice = [stored_row for kind in KINDS for stored_row in rows_of_validation(kind, folder)]
     return rows_of_costs("cpu", folder) + rows_on_gpu(folder) + rows_of_tests + rows_of_choice
 
 
-def main(folder, *wanted):
-    """Do the work items, or store the results of all of them."""
+def main(folder, *items_to_do):
+    """Do the given work items or, without any, the rest of them and store the run."""
     Path(folder).mkdir(parents=True, exist_ok=True)
-    for item in wanted:
+    for item in items_to_do:
         result(folder, item)
         print(item, flush=True)
-    if not wanted:
+    if not items_to_do:
         record(NAME, "make results", rows(folder))
 
 

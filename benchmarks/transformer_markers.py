@@ -1,4 +1,4 @@
-"""Chapter 8: which genes do attention, gradients and ablation name as the markers of a type, and are they right?
+"""Chapter 8: which genes attention, gradients and ablation name as the markers of a type, and whether they are right.
 
 Each seed is a split of chapter 4, with two networks that learn the same labels: one whose tokens are genes, for
 attention and ablation, and one whose tokens are sets of genes, for gradients and ablation, since the rank of a gene has
@@ -12,13 +12,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.model_selection import train_test_split
 
-import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
+import latentcells as lc  # before Keras, because it silences TensorFlow's log
 from benchmarks.records import SEEDS, rows_of
 from benchmarks.transformer import fit, network, split
 
 import tensorflow as tf  # isort: skip
 
-NETWORKS = {  # the arguments of the network, and of its training
+NETWORKS = {  # the arguments of the network and of its training
     "gene tokens": ({"tokens": "rank", "n_tokens": 128, "sets": None}, {"steps": 392}),
     "gene sets": ({}, {}),
 }
@@ -36,12 +36,12 @@ def held_out(seed):
 
 
 def compile_from_log1p(model):
-    """`CellAnnotator.from_log1p` as a graph, since it is called thousands of times."""
+    """`CellAnnotator.from_log1p` compiled to a graph, since it is called thousands of times."""
     return tf.function(model.from_log1p(), input_signature=[tf.TensorSpec((None, model.n_genes))])
 
 
 def differential_expression(log1p, label, genes):
-    """The ranking of scanpy's test, for arrays."""
+    """The ranking by scanpy's test, from arrays."""
     adata = AnnData(log1p)
     adata.var_names, adata.obs["label"] = genes, label
     return lc.markers.differential_expression(adata)
@@ -54,7 +54,7 @@ def reference(seed):
 
 
 def without_network(seed):
-    """Rankings of the first half without a model."""
+    """Rankings on the first half that need no network."""
     genes = split(seed)[0].genes
     (_, log1p, label), _ = held_out(seed)
     random = np.random.default_rng(seed).normal(size=log1p.shape)
@@ -66,7 +66,7 @@ def without_network(seed):
 
 
 def by_networks(seed, permuted=False):
-    """Rankings of the first half by models of the training cells, and their macro-F1 on all held-out cells."""
+    """Rankings on the first half by models fitted to the training cells, and their macro-F1 on all held-out cells."""
     cells, label, test = split(seed)
     (counts, _, half_label), _ = held_out(seed)
     y = np.random.default_rng(seed).permutation(cells.label) if permuted else cells.label
@@ -105,18 +105,18 @@ def canonical(genes):
 
 
 def agreement(ranking, truth):
-    """How well a ranking agrees with differential expression and with the literature, means over types."""
-    known = canonical(next(iter(truth.values())).index)
+    """Agreement of a ranking with differential expression and with the literature, averaged over types."""
+    markers = canonical(next(iter(truth.values())).index)
     best = {label: scores.index[:20] for label, scores in truth.items()}
     return {
-        "precision_at_10[canonical]": lc.markers.precision_at(ranking, known, 10)["mean"],
+        "precision_at_10[canonical]": lc.markers.precision_at(ranking, markers, 10)["mean"],
         "precision_at_20[differential expression]": lc.markers.precision_at(ranking, best, 20)["mean"],
         "rank_r[differential expression]": lc.markers.rank_agreement(ranking, truth)["mean"],
     }
 
 
 def overlaps(rankings):
-    """For each seed, how many of its 20 best genes the others share, among the genes that all of them rank."""
+    """For each seed, the share of its 20 best genes that the other seeds have too, among the genes that all rank."""
     shared = set.intersection(*(set(next(iter(ranking.values())).index) for ranking in rankings))
     rankings = [
         {label: scores[scores.index.isin(shared)] for label, scores in ranking.items()}
@@ -128,19 +128,19 @@ def overlaps(rankings):
     ]
 
 
-def assemble(truths, without, real, permuted):
+def assemble(truths, without_networks, real, permuted):
     """All rows, from lists of the results of `reference`, `without_network` and `by_networks`, one per seed."""
     rows = rows_of(
         "pbmc_facs", "the best to be had", [best_possible(truth) for truth in truths], baseline=True
     )
-    rankings = {name: [run[name] for run in without] for name in without[0]}
+    rankings = {name: [run[name] for run in without_networks] for name in without_networks[0]}
     for runs, suffix in ((real, ""), (permuted, PERMUTED)):
         for name in runs[0]["macro_f1"]:
             scores = [{"macro_f1": run["macro_f1"][name]} for run in runs]
             rows += rows_of("pbmc_facs", name + suffix, scores, name == "logistic regression")
         for name in runs[0]["rankings"]:
             rankings[name + suffix] = [run["rankings"][name] for run in runs]
-    del rankings["equal attention" + PERMUTED]  # the tokens are the same, whatever the labels
+    del rankings["equal attention" + PERMUTED]  # the tokens do not depend on the labels
     for name, of_seeds in rankings.items():
         kind = name.removesuffix(PERMUTED)
         baseline = kind in BASELINES or kind.startswith("logistic")
@@ -149,13 +149,13 @@ def assemble(truths, without, real, permuted):
 
 
 def best_possible(truth):
-    """The best precision that the canonical genes, fewer than 10 for some types, allow."""
-    known = canonical(next(iter(truth.values())).index).values()
-    return {"precision_at_10[canonical]": np.mean([min(len(genes), 10) / 10 for genes in known])}
+    """The best possible precision: some types have fewer than 10 canonical genes."""
+    markers = canonical(next(iter(truth.values())).index).values()
+    return {"precision_at_10[canonical]": np.mean([min(len(genes), 10) / 10 for genes in markers])}
 
 
 def scores_of_rankings(name, of_seeds, rankings, truths):
-    """Agreement and stability of the rankings of one kind, one per seed; with ablation of the same network, if any."""
+    """Agreement and stability of one kind of ranking, per seed; if possible also agreement with ablation."""
     kind, suffix = name.removesuffix(PERMUTED), PERMUTED if name.endswith(PERMUTED) else ""
     ablation = f"ablation, gene {'tokens' if 'attention' in kind else 'sets'}" + suffix
     scores = [

@@ -1,4 +1,4 @@
-"""Chapter 1: four likelihoods beside PCA and a supervised baseline, five seeds each."""
+"""Chapter 1: four likelihoods compared with PCA and a supervised baseline, with five seeds each."""
 
 from functools import partial
 
@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
+import latentcells as lc  # before Keras, because it silences TensorFlow's log
 from benchmarks.records import over_seeds, rows_of
 from benchmarks.training import train
 
@@ -34,7 +34,7 @@ def train_vae(x, seed, likelihood, setting, epochs, batch_size=BATCH_SIZE, jit_c
 
 
 def train_until_best(x, held_out, seed, setting, epochs, patience, **options):
-    """A VAE of counts as it was at the best epoch for the cells ``held_out``, and the number of that epoch."""
+    """A VAE of counts with the weights of the best epoch for the ``held_out`` cells, and that epoch's number."""
     stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
     options |= {"validation_data": held_out, "callbacks": [stop]}
     model = train_vae(x, seed, "negative_binomial", setting, epochs, **options)
@@ -57,14 +57,14 @@ def prepare(adata):
 
 
 def scores(z, label, n_clusters, seed):
-    """Every score of an embedding; z: an array, or a function that makes it from a seed."""
+    """Every score of an embedding z, an array or a function of the seed that returns one."""
     z = z(seed) if callable(z) else z
     ari = lc.evaluate.clustering(z, label, n_clusters, seed=seed)["leiden_ari"]
     return {**lc.evaluate.annotation(z, label, seed=seed), "leiden_ari": ari}
 
 
 def supervised(x, label, seed):
-    """Logistic regression on the genes, which sees the labels: how much the genes say about the types at all."""
+    """Logistic regression on the genes, trained on the labels: an upper reference for the embeddings."""
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
     predicted = cross_val_predict(LogisticRegression(max_iter=1000), x, label, cv=folds)
     return {
@@ -74,12 +74,12 @@ def supervised(x, label, seed):
 
 
 def split_tenth(n_cells):
-    """Positions of a tenth of the cells, which is held out, and of the others, in random order."""
+    """Positions, in random order, of the held-out tenth of the cells and of the others."""
     return np.split(np.random.default_rng(0).permutation(n_cells), [n_cells // 10])
 
 
 def hold_out(x):
-    """Nine tenths of the cells and the others, without the genes that the nine tenths do not express."""
+    """Nine tenths of the cells and the other tenth, without the genes that the nine tenths do not express."""
     test, train = split_tenth(len(x))
     expressed = x[train].sum(axis=0) > 0
     return x[train][:, expressed], x[test][:, expressed]
@@ -88,7 +88,7 @@ def hold_out(x):
 def choose(x):
     """The setting and the number of epochs with the best ELBO on held-out cells, and the rows of all candidates.
 
-    Labels play no part in it. Each candidate stops at its best epoch for the held-out cells.
+    Labels are not used. Each candidate stops at its best epoch for the held-out cells.
     """
     rows, candidates = [], []
     inside, outside = hold_out(x)

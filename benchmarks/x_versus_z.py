@@ -1,8 +1,9 @@
-"""Chapter 10: which space for which task? x, PCA, z and decoded x̂ scored alike, on data whose truth is known.
+"""Chapter 10: which space for which task? x, PCA, z and decoded x̂ get the same scores on data with a known truth.
 
-No training sees a label, a proportion or an amount. Within a part all networks take the same number of steps, the
-Transformer that of chapter 6; settings were chosen on simulated cells (`choice`). What earlier chapters stored for the
-same settings is not computed again. A seed takes about eight minutes on one core, and five more with `mixing`.
+No training uses a label, a proportion or an amount. Within a part all networks take the same number of steps, the
+Transformer as many as in chapter 6; settings were chosen on simulated cells (`choice`). Results that earlier chapters
+store for the same settings are not recomputed. A seed takes about eight minutes on one core, and five more with
+`mixing`.
 """
 
 from functools import cache, partial
@@ -22,7 +23,7 @@ from benchmarks.records import SEEDS, over_seeds, rows_of
 from benchmarks.training import train_steps
 
 BATCH_SIZE, LEARNING_RATE, DROPOUT, STEPS = 64, 2e-3, 0.1, 600
-DEPTH = 800  # molecules in each cell, where depth must carry no information
+DEPTH = 800  # molecules in each cell, for the tests in which depth must carry no information
 LINES = ["H2228_prop", "H1975_prop", "HCC827_prop"]
 MIXES = [[1 / 3] * 3, *np.eye(3).tolist(), *(0.16 + 0.52 * np.eye(3)).tolist()]  # those of rna_mixture
 NETWORKS = {
@@ -47,12 +48,12 @@ def train_network(build, log1p, latent_dim, seed=0, steps=STEPS):
 
 
 def train(model, x, steps=STEPS):
-    """A model after about ``steps`` training steps."""
+    """Train a model for about ``steps`` steps and return it."""
     return train_steps(model, x, steps=steps, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE)
 
 
 def inputs_of(model, log1p):
-    """What a model takes: counts, and the batches if it is told them."""
+    """A model's input: counts, and the batches for a model that uses them."""
     return lc.inputs(log1p, layer="counts", batch="batch" if isinstance(model, lc.models.BatchVAE) else None)
 
 
@@ -63,12 +64,12 @@ def encode(build, log1p, latent_dim, seed=0, **options):
 
 
 def decode(model, log1p):
-    """x̂: log1p of the expected counts per 10,000 of the genes, averaged over batches if the model is told them."""
+    """x̂: log1p of the genes' expected counts per 10,000, averaged over batches for a model that uses them."""
     return np.log1p(model.decode(model.encode(inputs_of(model, log1p))))
 
 
 def pca(x, components):
-    """(cells, components)."""
+    """Principal components, (cells, components)."""
     return PCA(components, random_state=0).fit_transform(x)
 
 
@@ -106,23 +107,23 @@ def mixture():
 
 @cache
 def simulated_mixture():
-    """As `mixture`, of simulated wells, for the choice of settings."""
+    """As `mixture`, for simulated wells, to choose the settings."""
     adata = lc.datasets.simulate(640, 1000, 3, 2, mixtures=MIXES, library=3000.0, batch_shift=0.5)
     adata.obs[LINES] = adata.obs[[f"type {t}_prop" for t in range(3)]].to_numpy()
     return lc.preprocess.LibrarySize().fit(adata).transform(adata)
 
 
-def readings(z, log1p):
+def score_proportions(z, log1p):
     """R² of proportions and amounts across the two batches, and how well distances follow the proportions."""
     batch, parts = log1p.obs["batch"].astype(str).to_numpy(), log1p.obs[LINES].to_numpy()
     scores = {
-        f"{key}[proportions, {way}]": r2
-        for key, way, r2 in r2_by_way(lc.evaluate.proportions(z, parts, batch))
+        f"{key}[proportions, {direction}]": r2
+        for key, direction, r2 in r2_by_way(lc.evaluate.proportions(z, parts, batch))
     }
     if "mRNA_amount" in log1p.obs:
         amount = np.log2(log1p.obs["mRNA_amount"].to_numpy())
-        of_amount = lc.evaluate.across_batches(z, amount, batch)
-        scores |= {f"{key}[amount, {way}]": r2 for key, way, r2 in r2_by_way(of_amount)}
+        amount_scores = lc.evaluate.across_batches(z, amount, batch)
+        scores |= {f"{key}[amount, {direction}]": r2 for key, direction, r2 in r2_by_way(amount_scores)}
     return scores | {"distance_r[proportions]": distances_kept(z, parts, batch)}
 
 
@@ -168,7 +169,7 @@ def choice():
         rows += over_seeds(
             "simulate",
             f"candidate: {name}, 2 dimensions",
-            lambda seed, build=build: readings(
+            lambda seed, build=build: score_proportions(
                 encode(build, simulated_mixture(), 2, seed), simulated_mixture()
             ),
             seeds=range(1),
@@ -181,31 +182,31 @@ def proportions():
     log1p, rows = mixture(), []
     for name, z in baselines(log1p).items():
         rows += over_seeds(
-            "rna_mixture", name, lambda seed, z=z: readings(z, log1p), baseline=True, seeds=range(1)
+            "rna_mixture", name, lambda seed, z=z: score_proportions(z, log1p), baseline=True, seeds=range(1)
         )
     for k in (2, 10):
         for name, build in NETWORKS.items():
             rows += over_seeds(
                 "rna_mixture",
                 f"{name}, {k} dimensions",
-                lambda seed, build=build, k=k: readings(encode(build, log1p, k, seed), log1p),
+                lambda seed, build=build, k=k: score_proportions(encode(build, log1p, k, seed), log1p),
             )
     for name in ("VAE", "conditional VAE"):
         rows += over_seeds(
             "rna_mixture",
             f"x̂ of the {name}, 10 dimensions",
-            lambda seed, name=name: readings(
+            lambda seed, name=name: score_proportions(
                 decode(train_network(NETWORKS[name], log1p, 10, seed), log1p), log1p
             ),
         )
     return rows + over_seeds(
         "rna_mixture",
         "UMAP of PCA-10",
-        lambda seed: readings(umap(pca(lc.inputs(log1p), 10), seed), log1p),
+        lambda seed: score_proportions(umap(pca(lc.inputs(log1p), 10), seed), log1p),
     )
 
 
-# -- a latent space that was drawn -------------------------------------------------------------------------------------
+# -- a simulated latent space -------------------------------------------------------------------------------------
 
 
 @cache
@@ -215,8 +216,8 @@ def simulate(seed):
     return lc.preprocess.LibrarySize().fit(adata).transform(adata)
 
 
-def geometry(make, seed):
-    """How close a space, ``make(log1p)``, is to the true z: correlations, neighbours and distances."""
+def score_geometry(make, seed):
+    """Similarity of a space, ``make(log1p)``, to the true z: correlations, neighbours and distances."""
     log1p = simulate(seed)
     z, truth = make(log1p), log1p.obsm["z"]
     scores = {
@@ -230,21 +231,23 @@ def geometry(make, seed):
 
 
 def true_latent():
-    """Rows of spaces of several dimensions compared with the true z of ten; a seed also draws the cells."""
-    rows = over_seeds("simulate", "x", partial(geometry, lc.inputs), baseline=True)
+    """Rows that compare spaces of several dimensions with the true z of ten; the seed also draws the cells."""
+    rows = over_seeds("simulate", "x", partial(score_geometry, lc.inputs), baseline=True)
     for k in (2, 5, 10, 20, 50):
-        make = partial(geometry, lambda log1p, k=k: pca(lc.inputs(log1p), k))
+        make = partial(score_geometry, lambda log1p, k=k: pca(lc.inputs(log1p), k))
         rows += over_seeds("simulate", f"PCA-{k}", make, baseline=True)
     for name, k in [("VAE", k) for k in (2, 5, 10, 20)] + [("conditional VAE", 10)]:
         rows += over_seeds(
             "simulate",
             f"{name}, {k} dimensions",
-            lambda seed, name=name, k=k: geometry(lambda log1p: encode(NETWORKS[name], log1p, k, seed), seed),
+            lambda seed, name=name, k=k: score_geometry(
+                lambda log1p: encode(NETWORKS[name], log1p, k, seed), seed
+            ),
         )
     return rows + over_seeds(
         "simulate",
         "UMAP of PCA-10",
-        lambda seed: geometry(lambda log1p: umap(pca(lc.inputs(log1p), 10), seed), seed),
+        lambda seed: score_geometry(lambda log1p: umap(pca(lc.inputs(log1p), 10), seed), seed),
     )
 
 
@@ -291,7 +294,7 @@ BLOOD = {
 }
 
 
-def group(embed, seed):
+def score_groups(embed, seed):
     """Scores of the test cells: their types predicted from the training cells, and their clusters."""
     z, (_, _, label, outside) = embed(seed), self_supervised.divide(seed)
     scores = lc.evaluate.few_labels(
@@ -307,7 +310,7 @@ def blood():
     rows = []
     for name, embed in BLOOD.items():
         rows += over_seeds(
-            "pbmc_facs", name, partial(group, embed), baseline=name in ("x", "PCA-10", "PCA-50")
+            "pbmc_facs", name, partial(score_groups, embed), baseline=name in ("x", "PCA-10", "PCA-50")
         )
     return rows
 
@@ -323,13 +326,13 @@ def train_plates(name, seed):
 
 
 def encoded_plates(name, log1p, seed):
-    """z, and no model, as `batch_correction.score` takes them."""
+    """z and no model, in the form that `batch_correction.score` takes."""
     model = train_plates(name, seed)
     return model.encode(inputs_of(model, log1p)), None
 
 
 def decoded_plates(name, log1p, seed):
-    """x̂ in place of z."""
+    """x̂ in place of z, and no model."""
     return decode(train_plates(name, seed), log1p), None
 
 
@@ -350,7 +353,7 @@ PLATES = {
 
 
 def mixing():
-    """Rows of cell_mixture, scored as in chapter 5, where the networks that are told the plate are stored."""
+    """Rows of cell_mixture, scored as in chapter 5, which stores the networks that use the plate."""
     rows = []
     for name, make in PLATES.items():
         fixed = name in ("x", "PCA-10")
@@ -364,7 +367,7 @@ def mixing():
 
 @cache
 def two_types():
-    """B and natural killer cells of pbmc_facs with ``DEPTH`` molecules: counts (cells, genes), which are B cells."""
+    """Counts (cells, genes) of B and natural killer cells, each with ``DEPTH`` molecules, and a mask of the B cells."""
     facs = lc.datasets.pbmc_facs()
     facs = facs[facs.obs["label"].isin(("CD19+ B", "CD56+ NK"))].copy()
     facs = facs[np.asarray(facs.X.sum(axis=1)).ravel() >= DEPTH].copy()
@@ -385,8 +388,8 @@ def p_values(values, group):
     return np.where(np.isnan(p), 1.0, p)
 
 
-def called(values, group):
-    """A mask of the genes that the test calls at a false discovery rate of 5 %."""
+def find_significant(values, group):
+    """A mask of the genes that are significant at a false discovery rate of 5 %."""
     return false_discovery_control(p_values(values, group)) < 0.05
 
 
@@ -396,7 +399,7 @@ def impute(values, n_neighbors=15):
 
 
 def autoencode(counts, seed, group=None):
-    """x̂ of a VAE, in the unit of x, each cell at its own total, and at its own group if the VAE is told the groups."""
+    """x̂ of a VAE in the unit of x, each cell at its own total and, if the VAE is given the groups, its own group."""
     options = {"latent_dim": 10, "dropout": DROPOUT, "seed": seed}
     if group is None:
         model, x = lc.models.VAE(counts.shape[1], **options), counts
@@ -407,7 +410,7 @@ def autoencode(counts, seed, group=None):
 
 
 def values_to_test(counts, seed):
-    """Name -> values (cells, genes) that are tested."""
+    """Name -> values (cells, genes) to test."""
     return {
         "x": values_of(counts),
         "imputed from neighbours": impute(values_of(counts)),
@@ -416,14 +419,14 @@ def values_to_test(counts, seed):
 
 
 def permuted_genes(seed):
-    """How many genes with shuffled values a test of B against natural killer cells calls."""
+    """The shares of permuted and other genes that are significant between B and natural killer cells."""
     counts, group = two_types()
     rng, counts = np.random.default_rng(seed), counts.copy()
     null = rng.permutation(counts.shape[1])[:200]
     counts[:, null] = rng.permuted(counts[:, null], axis=0)
     scores = {}
     for name, values in values_to_test(counts, seed).items():
-        calls = called(values, group)
+        calls = find_significant(values, group)
         with np.errstate(invalid="ignore"):
             r = np.abs(np.corrcoef(values[:, null].T))[np.triu_indices(200, 1)]
         scores[name] = {
@@ -436,7 +439,7 @@ def permuted_genes(seed):
 
 
 def permuted_labels(seed, draws=20):
-    """The share of genes that the test calls between two random halves of the B cells."""
+    """The share of genes that are significant between two random halves of the B cells."""
     counts, group = two_types()
     counts = counts[group]
     counts = counts[:, counts.sum(axis=0) > 0]
@@ -444,35 +447,37 @@ def permuted_labels(seed, draws=20):
     halves = [rng.permutation(np.arange(len(counts)) % 2 == 0) for _ in range(draws)]
     scores = {}
     for name, values in values_to_test(counts, seed).items():
-        calls = np.array([called(values, half).mean() for half in halves])
+        calls = np.array([find_significant(values, half).mean() for half in halves])
         scores[name] = {
             "called[permuted labels]": calls.mean(),
             "draws_with_calls[permuted labels]": (calls > 0).mean(),
         }
-    told = called(autoencode(counts, seed, halves[0]), halves[0]).mean()
-    scores["x̂ of a VAE that is told the group"] = {"called[permuted labels]": told}
+    share = find_significant(autoencode(counts, seed, halves[0]), halves[0]).mean()
+    scores["x̂ of a VAE that is told the group"] = {"called[permuted labels]": share}
     return scores
 
 
 def double_dipping(seed, cells=600, genes=500):
-    """A single population, clustered and tested: on the same counts, and on two parts of them."""
+    """Cluster and test a single population: on the same counts, and on two parts of the counts."""
     rng = np.random.default_rng(seed)
     mean = rng.lognormal(1.0, 1.0, genes)
     scores = {}
     for name, theta in {"Poisson": None, "theta 5": 5.0, "theta 2": 2.0}.items():
         rate = mean if theta is None else mean * rng.gamma(theta, 1 / theta, (cells, genes))
         counts = rng.poisson(rate, (cells, genes))
-        ways = {
+        methods = {
             "same counts": (counts, counts),
             "count splitting": lc.preprocess.split_counts(counts, seed=seed),
         }
         if theta is not None:
-            ways["count splitting, theta known"] = lc.preprocess.split_counts(counts, theta=theta, seed=seed)
-        for way, (clustered, tested) in ways.items():
+            methods["count splitting, theta known"] = lc.preprocess.split_counts(
+                counts, theta=theta, seed=seed
+            )
+        for method, (clustered, tested) in methods.items():
             groups = KMeans(2, n_init=10, random_state=seed).fit_predict(pca(np.log1p(clustered), 10)) == 1
-            scores.setdefault(way, {}).update(
+            scores.setdefault(method, {}).update(
                 {
-                    f"called[one population, {name}]": called(tested, groups).mean(),
+                    f"called[one population, {name}]": find_significant(tested, groups).mean(),
                     f"p_below_0_05[one population, {name}]": (p_values(tested, groups) < 0.05).mean(),
                 }
             )
@@ -480,7 +485,7 @@ def double_dipping(seed, cells=600, genes=500):
 
 
 def differential():
-    """Rows of tests of genes that do not differ."""
+    """Rows of tests on genes that do not differ."""
     rows = rows_of_runs("pbmc_facs", lambda seed: merge(permuted_genes(seed), permuted_labels(seed)), ("x",))
     return rows + rows_of_runs("simulate", double_dipping, ("same counts",))
 
@@ -489,15 +494,15 @@ def rows_of_runs(dataset, score, baselines):
     """Rows of each method of ``score(seed)``, method -> metrics."""
     runs = [score(seed) for seed in SEEDS]
     return [
-        one
+        stored_row
         for name in runs[0]
-        for one in rows_of(dataset, name, [run[name] for run in runs], name in baselines)
+        for stored_row in rows_of(dataset, name, [run[name] for run in runs], name in baselines)
     ]
 
 
-def merge(one, other):
-    """Two dictionaries of dictionaries in one."""
-    return {name: one.get(name, {}) | other.get(name, {}) for name in one | other}
+def merge(first, second):
+    """Merge two dictionaries of dictionaries."""
+    return {name: first.get(name, {}) | second.get(name, {}) for name in first | second}
 
 
 # -- denoising --------------------------------------------------------------------------------------------------------
@@ -514,31 +519,31 @@ def deep_and_shallow(name):
     return lc.inputs(genes.transform(adata), layer="counts")
 
 
-def predictions(seen, seed):
-    """Expected counts of the unseen half of the molecules, from the seen half: name -> (cells, genes)."""
-    library = seen.sum(axis=1, keepdims=True)
-    near = nearest(pca(np.log1p(1e4 * seen / library), 10), 15)
-    model = lc.models.VAE(seen.shape[1], latent_dim=10, dropout=DROPOUT, seed=seed)
-    expected = train(model, seen, 2 * STEPS).reconstruct(seen)
+def predictions(input_counts, seed):
+    """Expected counts of the held-out half of the molecules, from the other half: name -> (cells, genes)."""
+    library = input_counts.sum(axis=1, keepdims=True)
+    near = nearest(pca(np.log1p(1e4 * input_counts / library), 10), 15)
+    model = lc.models.VAE(input_counts.shape[1], latent_dim=10, dropout=DROPOUT, seed=seed)
+    expected = train(model, input_counts, 2 * STEPS).reconstruct(input_counts)
     return {
-        "x": seen,
-        "mean of the neighbours": library * (seen / library)[near].mean(axis=1),
+        "x": input_counts,
+        "mean of the neighbours": library * (input_counts / library)[near].mean(axis=1),
         "x̂ of the VAE": expected,
-        "half x, half x̂": (seen + expected) / 2,
+        "half x, half x̂": (input_counts + expected) / 2,
     }
 
 
 def held_out_molecules(name, seed):
-    """R² of each gene's unseen counts against its mean share; the median over genes, and over those of each bin."""
+    """R² of each gene's held-out counts relative to its mean share: medians over all genes and over each bin."""
     counts = deep_and_shallow(name)
-    seen, unseen = lc.preprocess.split_counts(counts, seed=seed)
-    genes = (seen.sum(axis=0) > 0) & (unseen.sum(axis=0) > 0)
-    cells = seen.sum(axis=1) > 0
-    seen, unseen = seen[cells][:, genes], unseen[cells][:, genes]
-    mean = seen.sum(axis=1, keepdims=True) * seen.sum(axis=0) / seen.sum()
-    level, scores = seen.mean(axis=0), {}
-    for method, expected in predictions(seen, seed).items():
-        r2 = 1 - ((unseen - expected) ** 2).sum(axis=0) / ((unseen - mean) ** 2).sum(axis=0)
+    input_counts, heldout_counts = lc.preprocess.split_counts(counts, seed=seed)
+    genes = (input_counts.sum(axis=0) > 0) & (heldout_counts.sum(axis=0) > 0)
+    cells = input_counts.sum(axis=1) > 0
+    input_counts, heldout_counts = input_counts[cells][:, genes], heldout_counts[cells][:, genes]
+    mean = input_counts.sum(axis=1, keepdims=True) * input_counts.sum(axis=0) / input_counts.sum()
+    level, scores = input_counts.mean(axis=0), {}
+    for method, expected in predictions(input_counts, seed).items():
+        r2 = 1 - ((heldout_counts - expected) ** 2).sum(axis=0) / ((heldout_counts - mean) ** 2).sum(axis=0)
         scores[method] = {"heldout_r2[all genes]": np.median(r2)}
         for bin_name, (low, high) in BINS.items():
             inside = (level >= low) & (level < high)
@@ -548,11 +553,11 @@ def held_out_molecules(name, seed):
 
 
 def denoising():
-    """Rows of the prediction of unseen molecules, in shallow and in deep data."""
+    """Rows of the prediction of held-out molecules, in shallow and in deep data."""
     return [
-        one
+        stored_row
         for dataset in ("pbmc_facs", "cell_mixture")
-        for one in rows_of_runs(dataset, partial(held_out_molecules, dataset), ("x",))
+        for stored_row in rows_of_runs(dataset, partial(held_out_molecules, dataset), ("x",))
     ]
 
 
@@ -561,4 +566,4 @@ PARTS = choice, proportions, true_latent, blood, mixing, differential, denoising
 
 def rows():
     """All rows of ``10_x_versus_z.json``."""
-    return [one for part in PARTS for one in part()]
+    return [stored_row for part in PARTS for stored_row in part()]

@@ -1,4 +1,4 @@
-"""What the tests of every layer and of every model share."""
+"""Checks that the tests of all layers and all models share."""
 
 import inspect
 import json
@@ -9,7 +9,7 @@ import pytest
 
 
 def gradient(function, *arrays):
-    """Gradient of the sum of ``function(*arrays)`` in each array, on the backend in use."""
+    """Gradient of the sum of ``function(*arrays)`` with respect to each array, on the current backend."""
     if keras.backend.backend() == "jax":
         import jax
 
@@ -26,14 +26,14 @@ def gradient(function, *arrays):
 
 
 def run_layer_test(layer_class, config, arrays, tmp_path, float32_output=False, differentiable=True):
-    """Test what every layer must fulfil, on the backend in use.
+    """Test what every layer must fulfil, on the current backend.
 
     Args:
         layer_class: the class.
         config: its keyword arguments.
-        arrays: its call arguments: float32, or booleans and integers, which no dense layer precedes.
-        tmp_path: where it may be saved.
-        float32_output: whether the output is float32 whatever the dtype policy.
+        arrays: its call arguments: float32, or booleans and integers, which get no dense layer in front.
+        tmp_path: a folder to save it in.
+        float32_output: whether the output is float32 under every dtype policy.
         differentiable: whether a gradient flows from the output to the float arrays.
     """
     check_config(layer_class, config)
@@ -50,21 +50,21 @@ def run_layer_test(layer_class, config, arrays, tmp_path, float32_output=False, 
 
 
 def check_config(layer_class, config):
-    """The configuration holds the arguments, and an object made from it, as JSON, has the same one."""
+    """The configuration has the arguments, and an object made from it via JSON has the same configuration."""
     stored = layer_class(**config).get_config()
     assert {key: stored[key] for key in config} == config
     assert layer_class.from_config(json.loads(json.dumps(stored))).get_config() == stored
 
 
 def _check_build_config(layer, fresh, arrays, eager):
-    """The build configuration, as JSON, gives a fresh layer of the same configuration the same weights."""
+    """The build configuration, via JSON, gives a fresh layer with the same configuration the same weights."""
     fresh.build_from_config(json.loads(json.dumps(layer.get_build_config())))
     assert [(v.name, v.shape) for v in fresh.variables] == [(v.name, v.shape) for v in layer.variables]
     _assert_equal(fresh(*arrays), eager)
 
 
 def _check_symbolic_call(layer, arrays, eager):
-    """The layer as a functional model, whose shapes and dtypes must be those of the eager call."""
+    """Build a functional model from the layer and check its shapes and dtypes against the eager call."""
     inputs = [keras.Input(a.shape[1:], dtype=str(a.dtype)) for a in arrays]
     outputs = layer(*inputs)
 
@@ -83,9 +83,9 @@ def _check_saved(model, arrays, path):
 
 
 class Trained(keras.Model):
-    """A layer whose float outputs, times a learned factor, are trained towards 3.
+    """Trains the float outputs of a layer, times a learned factor, towards 3.
 
-    Dense layers come before a differentiable layer without weights: they learn only if its gradient reaches them.
+    A differentiable layer without weights gets dense layers in front, which learn only if its gradient reaches them.
     """
 
     def __init__(self, layer, arrays, differentiable):
@@ -110,7 +110,7 @@ def _check_training(layer, arrays, differentiable):
     model(list(arrays))
     before = [v.numpy() for v in model.trainable_variables]
     model.compile(keras.optimizers.SGD(0.1))
-    model.optimizer.build(model.trainable_variables)  # else TensorFlow traces the step twice
+    model.optimizer.build(model.trainable_variables)  # otherwise TensorFlow traces the step twice
     assert np.isfinite(model.fit(list(arrays), batch_size=len(arrays[0]), verbose=0).history["loss"]).all()
     assert not any(
         np.array_equal(a, v.numpy()) for a, v in zip(before, model.trainable_variables, strict=True)
@@ -147,66 +147,66 @@ def _is_float(array):
     return keras.backend.is_float_dtype(keras.backend.standardize_dtype(array.dtype))
 
 
-def _assert_equal(outputs, others):
-    """The same bits in each tensor of two structures."""
-    for one, other in zip(*map(keras.tree.flatten, (outputs, others)), strict=True):
+def _assert_equal(outputs, expected):
+    """Each tensor of two structures has the same bits."""
+    for one, other in zip(*map(keras.tree.flatten, (outputs, expected)), strict=True):
         np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (one, other)))
 
 
 def run_model_test(model_class, config, x, tmp_path, **keywords):
-    """Drive a model that embeds cells through what every one must bear, on the backend in use.
+    """Test what every model that embeds cells must fulfil, on the current backend.
 
     Args:
         model_class: the class.
-        config: its keyword arguments, a seed not among them.
-        x: what it is trained on and encodes.
-        tmp_path: where it may be saved.
-        keywords: more for its `fit`, as the cells' labels.
+        config: its keyword arguments, without a seed.
+        x: the cells that it is trained on and encodes.
+        tmp_path: a folder to save it in.
+        keywords: further arguments of its `fit`, such as the cells' labels.
     """
     check_config(model_class, {**config, "seed": 3})
-    model, again, other = (
-        trained(model_class(**config, seed=seed), x, around, run_eagerly=EAGER, **keywords)
-        for seed, around in SEEDS
+    model, same_seed, other = (
+        trained(model_class(**config, seed=seed), x, global_seed, run_eagerly=EAGER, **keywords)
+        for seed, global_seed in SEEDS
     )
     z = model.encode(x)
     width = model.latent_dim if hasattr(model, "latent_dim") else model.dim
     assert z.shape == (len(z), width) and z.dtype == np.float32 and np.isfinite(z).all()
-    np.testing.assert_array_equal(again.encode(x), z)
+    np.testing.assert_array_equal(same_seed.encode(x), z)
     assert not np.allclose(other.encode(x), z, atol=1e-3)
     np.testing.assert_allclose(model.encode(x, batch_size=7), z, atol=1e-5)
-    _same_z_once_loaded(model, x, tmp_path / "compiled.keras", **keywords)
+    _check_z_after_loading(model, x, tmp_path / "compiled.keras", **keywords)
     bare = model_class(**config, seed=0)
     bare.set_weights(model.get_weights())
-    bare(bare._take(x).matrix)  # else Keras warns that a model which it never called may have no weights
-    _same_z_once_loaded(bare, x, tmp_path / "bare.keras")
+    bare(bare._take(x).matrix)  # otherwise Keras warns that a model that was never called may have no weights
+    _check_z_after_loading(bare, x, tmp_path / "bare.keras")
 
 
-EAGER = keras.backend.backend() == "tensorflow"  # a few steps take less than their tracing does
-SEEDS = (0, 1), (0, 2), (1, 1)  # the model's own, and the global one, which is not to matter
+EAGER = keras.backend.backend() == "tensorflow"  # a few steps take less time than tracing them
+SEEDS = (0, 1), (0, 2), (1, 1)  # (the model's seed, the global seed, which must have no effect)
 
 
-def trained(model, x, around=0, run_eagerly=False, **keywords):
-    """The model after a few quick steps; ``model.history`` says how they went."""
-    keras.utils.set_random_seed(around)
-    # one step an execution takes half the time to trace
+def trained(model, x, global_seed=0, run_eagerly=False, **keywords):
+    """The model after a few quick training steps, whose losses are in ``model.history``."""
+    keras.utils.set_random_seed(global_seed)
+    # one step per execution halves the time of tracing
     model.compile(optimizer=keras.optimizers.Adam(0.01), steps_per_execution=1, run_eagerly=run_eagerly)
     model.fit(x, **{"epochs": 2, "batch_size": 32, "verbose": 0, **keywords})
     return model
 
 
-def _same_z_once_loaded(model, x, path, **keywords):
+def _check_z_after_loading(model, x, path, **keywords):
     model.save(path)
     loaded = keras.models.load_model(path)
     assert json.dumps(loaded.get_config()) == json.dumps(model.get_config())
     assert loaded.compiled == model.compiled
     np.testing.assert_array_equal(loaded.encode(x), model.encode(x))
     if loaded.compiled:
-        loaded.fit(x, epochs=1, batch_size=32, verbose=0, **keywords)  # it goes on learning
+        loaded.fit(x, epochs=1, batch_size=32, verbose=0, **keywords)  # training can continue
         assert not np.array_equal(loaded.encode(x), model.encode(x))
 
 
 def refused(call, message, kind=ValueError):
-    """The call raises an error of ours, one line that matches ``message``."""
+    """The call raises an error of the library's own, in one line that matches ``message``."""
     with pytest.raises(kind, match=message) as refusal:
         call()
     assert "\n" not in str(refusal.value)

@@ -1,4 +1,4 @@
-"""Every argument of a public function that must be a number refuses what is none, or out of range, by its name."""
+"""Every numeric argument of a public function refuses other and out-of-range values with a message that names it."""
 
 import inspect
 import re
@@ -15,11 +15,11 @@ from tests.trainings import model_input, small_models
 
 WRONG = {"text": "many", "NaN": float("nan"), "-1": -1, "a list": [1]}
 NUMBERS_WITHOUT_DEFAULT = {"n_genes", "n", "dim", "n_heads", "n_domains"}
-OF_EACH_CELL = {"library"}  # a list is right
+ONE_PER_CELL = {"library"}  # a list is valid
 RANKING = {"B": pd.Series(1.0, GENES)}
 LABELLED_Z = (Z, LABEL)
 
-# The other arguments of each function, which are good.
+# Valid values for the other arguments of each function.
 ARGUMENTS = {
     "datasets.simulate": ((), {"n_cells": 10, "n_genes": 60}),
     "evaluate.across_batches": ((Z, AMOUNT, BATCH), {}),
@@ -65,16 +65,16 @@ ARGUMENTS = {
     f"likelihoods.{name}": ((), {"n_genes": 6})
     for name in ("Bernoulli", "Gaussian", "Likelihood", "NegativeBinomial", "ZeroInflatedNegativeBinomial")
 }  # fmt: skip
-# They take a file or an axis, or draw what they are given.
+# These take a file or an axis, or draw what they are given.
 ELSEWHERE = {"datasets.stream", "models.load", "course.plots.ternary"}
-BASES = {"models.GeneTransformer"}  # it cannot be built
+BASES = {"models.GeneTransformer"}  # an abstract class
 
 
 MODELS = cache(partial(small_models, 6, 4))
 
 
 def other_arguments(name):
-    """The good arguments, positional and by keyword, that a function needs; a method's first is its model."""
+    """Valid arguments, positional and keyword, that a function needs; the first one of a method is its model."""
     if not name.startswith("models."):
         return ARGUMENTS[name]
     _, model, *method = name.split(".")
@@ -86,7 +86,7 @@ def other_arguments(name):
 
 
 def _numbers(name):
-    """The arguments whose default is a number, or which must be one."""
+    """The arguments whose default is a number or that must be one."""
     if name == "datasets.DataUnavailable":  # an exception has no signature
         return
     for argument, parameter in inspect.signature(PUBLIC[name]).parameters.items():
@@ -107,24 +107,24 @@ def test_every_number_is_tested():
 
 
 def cases(name):
-    """Each argument of the function that is a number, with each kind of value that is none."""
+    """Each numeric argument of the function with each kind of invalid value."""
     for argument in NUMBERS[name]:
         for kind in WRONG:
-            if not (kind == "a list" and argument in OF_EACH_CELL):
+            if not (kind == "a list" and argument in ONE_PER_CELL):
                 yield argument, kind
 
 
 @pytest.mark.parametrize("name", TESTED)
-def test_what_is_no_number_is_refused(name, publish):
+def test_an_invalid_number_is_refused(name, publish):
     positional, keywords = other_arguments(name)
-    unclear = {}
+    failures = {}
     for argument, kind in cases(name):
         wrong = {argument: WRONG[kind]}
-        got = outcome(lambda wrong=wrong: PUBLIC[name](*positional, **keywords | wrong))
+        result = outcome(lambda wrong=wrong: PUBLIC[name](*positional, **keywords | wrong))
         message = rf"(Type|Value)Error: {argument}\b.*({re.escape(repr(WRONG[kind]))}|dtype <U4)"
-        if not (isinstance(got, str) and re.match(message, got)):
-            unclear[argument, kind] = got if isinstance(got, str) else "a result"
-    assert unclear == {}
+        if not (isinstance(result, str) and re.match(message, result)):
+            failures[argument, kind] = result if isinstance(result, str) else "a result"
+    assert failures == {}
     for argument, kind in cases(name):
         publish("arguments", argument=f"{name}({argument})", input=kind, answer="refused")
 

@@ -1,4 +1,4 @@
-"""What a function is given about cells must be about the same cells, in the same order."""
+"""All arguments of a function must describe the same cells in the same order."""
 
 import inspect
 from itertools import permutations
@@ -33,7 +33,7 @@ def axes():
     return matplotlib.figure.Figure().subplots()
 
 
-# each public function of two things or more of cells: the arguments of cells, and the others
+# each public function with two or more arguments per cell: those arguments, and the others
 FUNCTIONS = {
     "evaluate.across_batches": ({"z": SPACE, "target": PARTS, "batch": PLATE}, {}),
     "evaluate.annotation": ({"z": SPACE, "label": LABEL}, {}),
@@ -71,24 +71,24 @@ def call(name, **cells):
 
 @pytest.fixture(autouse=True)
 def unscored(monkeypatch):
-    """The scores of integration, which JAX would compile, cost nothing."""
+    """Replaces the scores of `integration`, which JAX would compile, by constants."""
     from latentcells.evaluate import _integration
 
     monkeypatch.setattr(_integration, "_scores", lambda *arrays: SCORES)
 
 
-def test_no_public_function_of_two_things_of_cells_is_missing():
+def test_no_public_function_with_two_arguments_per_cell_is_missing():
     public = {
         f"{package}.{name}": getattr(lc.course.plots if "." in package else getattr(lc, package), name)
         for package in ("evaluate", "markers", "preprocess", "course.plots")
         for name in (lc.course.plots if "." in package else getattr(lc, package)).__all__
     }
-    found = {
+    tested = {
         name
         for name, function in public.items()
         if inspect.isfunction(function) and len(OF_CELLS & inspect.signature(function).parameters.keys()) > 1
     }
-    assert found - {"markers.differential_expression"} == FUNCTIONS.keys()
+    assert tested - {"markers.differential_expression"} == FUNCTIONS.keys()
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -110,7 +110,7 @@ def test_another_order_of_cells_is_refused_in_each_pair_of_arguments(name):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_an_equal_index_and_none_are_taken(name):
+def test_an_equal_index_and_no_index_are_accepted(name):
     cells, _ = FUNCTIONS[name]
     call(name, **cells)
     for argument in cells:
@@ -121,7 +121,7 @@ def test_an_equal_index_and_none_are_taken(name):
 # -- the check itself --------------------------------------------------------------------------------------------
 
 
-def test_cells_that_are_others_have_no_remedy_by_index():
+def test_for_other_cells_the_remedy_names_no_index():
     other = pd.Series(LABEL.to_numpy(), [f"well {i}" for i in range(120)])
     message = (
         "^row 0 is cell 'well 0' in label and 'cell 0' in z: .* same order, or arrays, which have no index$"
@@ -134,8 +134,8 @@ def test_cells_that_are_others_have_no_remedy_by_index():
     )
 
 
-def test_numbers_of_cells_are_compared_whatever_holds_them():
-    for few in (
+def test_numbers_of_cells_are_compared_for_every_container():
+    for five_cells in (
         sparse.csr_matrix((5, 2)),
         np.zeros((5, 2)),
         [[0, 0]] * 5,
@@ -143,20 +143,20 @@ def test_numbers_of_cells_are_compared_whatever_holds_them():
         pd.Categorical([1] * 5),
     ):
         refused(
-            lambda few=few: same_cells(z=SPACE, other=few),
+            lambda five_cells=five_cells: same_cells(z=SPACE, other=five_cells),
             "^other has 5 cells, z has 120: pass the same cells",
         )
     same_cells(z=SPACE, before=None, colour="red")
 
 
-def test_names_of_columns_are_compared_where_there_are_any():
+def test_column_names_are_compared_if_there_are_any():
     table = pd.DataFrame(np.eye(2), columns=["CD19", "CD3D"])
     message = (
         "^column 0 of scores is 'CD19', but the names say 'CD3D': pass the names in the order of the columns$"
     )
     refused(lambda: same_names(table, ["CD3D", "CD19"], "scores"), message)
-    for taken in (table, np.eye(2), pd.DataFrame(np.eye(2))):
-        same_names(taken, ["CD19", "CD3D"], "scores")
+    for accepted in (table, np.eye(2), pd.DataFrame(np.eye(2))):
+        same_names(accepted, ["CD19", "CD3D"], "scores")
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_names_of_columns_are_compared_where_there_are_any():
         (np.array([[np.nan, 0]]), ValueError, "^z must be finite, got nan"),
     ],
 )
-def test_what_is_not_an_embedding_is_refused(z, kind, message):
+def test_anything_but_an_embedding_is_refused(z, kind, message):
     refused(lambda: embedding(z), message, kind)
 
 

@@ -149,7 +149,7 @@ def test_unit_says_value_state_and_remedy(form, state, words):
     assert words in message and "MinMax" in message
 
 
-def test_anything_but_a_matrix_of_numbers_is_a_type_error():
+def test_anything_but_a_numeric_matrix_is_a_type_error():
     assert "adata.X" in refusal(TypeError, _checks.counts, ad.AnnData(COUNTS))
     assert "dtype <U1" in refusal(TypeError, _checks.finite, [["a", "b"]])
 

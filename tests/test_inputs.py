@@ -53,26 +53,28 @@ def answer(name, form_or_kind):
 
 
 def is_accepted(name, form):
-    entry, got = ENTRIES[name], answer(name, form)
+    entry, result = ENTRIES[name], answer(name, form)
     numbers = entry.forms[form].numbers(GOOD[entry.good]).astype("float32")
-    return not isinstance(got, str) and are_equal(got, reference(name, numbers.tobytes()), entry.tolerance)
+    return not isinstance(result, str) and are_equal(
+        result, reference(name, numbers.tobytes()), entry.tolerance
+    )
 
 
 def is_refused(name, kind):
-    got = answer(name, kind)
-    return isinstance(got, str) and re.match(ENTRIES[name].refuses[kind], got)
+    result = answer(name, kind)
+    return isinstance(result, str) and re.match(ENTRIES[name].refuses[kind], result)
 
 
 def is_allowed(name, kind):
-    got = answer(name, kind)
-    return not isinstance(got, str) and (are_finite(got) or kind in ("NaN", "infinity", "no X"))
+    result = answer(name, kind)
+    return not isinstance(result, str) and (are_finite(result) or kind in ("NaN", "infinity", "no X"))
 
 
-def describe(got):
+def describe(result):
     return (
-        got
-        if isinstance(got, str)
-        else f"{len(got)} arrays, the first of shape {got[0].shape}: {got[0].ravel()[:3]}"
+        result
+        if isinstance(result, str)
+        else f"{len(result)} arrays, the first of shape {result[0].shape}: {result[0].ravel()[:3]}"
     )
 
 
@@ -84,26 +86,26 @@ ANSWERS = {
 }
 CASES = [
     pytest.param(
-        name, said, id=f"{name}-{said}", marks=[pytest.mark.slow] * (entry.slow and said != "refused")
+        name, stated, id=f"{name}-{stated}", marks=[pytest.mark.slow] * (entry.slow and stated != "refused")
     )
-    for said in ANSWERS
+    for stated in ANSWERS
     for name, entry in ENTRIES.items()
 ]
 
 
-@pytest.mark.parametrize(("name", "said"), CASES)
-def test_inputs_are_answered_as_stated(name, said, publish):
-    stated_for, is_right = ANSWERS[said]
+@pytest.mark.parametrize(("name", "stated"), CASES)
+def test_inputs_are_answered_as_stated(name, stated, publish):
+    stated_for, is_right = ANSWERS[stated]
     inputs = list(stated_for(ENTRIES[name]))
     assert {kind: describe(answer(name, kind)) for kind in inputs if not is_right(name, kind)} == {}
     for kind in inputs:
-        publish("inputs", function=name, input=kind, answer=said)
+        publish("inputs", function=name, input=kind, answer=stated)
 
 
 def stated_answers():
-    """The rows that the tests publish, but those of slow ones."""
+    """The rows that the tests publish, without those of slow tests."""
     for case in CASES:
-        name, said = case.values
+        name, stated = case.values
         if not case.marks:
-            for kind in ANSWERS[said][0](ENTRIES[name]):
-                yield {"function": name, "input": kind, "answer": said}
+            for kind in ANSWERS[stated][0](ENTRIES[name]):
+                yield {"function": name, "input": kind, "answer": stated}

@@ -7,11 +7,11 @@ from latentcells._neighbours import ExactNeighbours, nearest, nearest_others, wa
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_cell_is_its_own_nearest_at_exactly_0(dtype):
-    """Far from the origin, where the square of a distance is the small difference of large numbers."""
+    """Far from the origin, where a squared distance is the small difference of large numbers."""
     z = (np.random.default_rng(0).normal(size=(200, 5)) + 30).astype(dtype)
     graph = ExactNeighbours(7).fit_transform(z)
-    near = graph.indices.reshape(200, 8)
-    np.testing.assert_array_equal(near[:, 0], np.arange(200))
+    neighbours = graph.indices.reshape(200, 8)
+    np.testing.assert_array_equal(neighbours[:, 0], np.arange(200))
     np.testing.assert_array_equal(graph.diagonal(), 0)
     exact = pairwise_distances(z.astype("float64"), metric="minkowski", p=2)
     np.testing.assert_allclose(graph.data.reshape(200, 8), np.sort(exact, axis=1)[:, :8], atol=1e-4)
@@ -21,13 +21,13 @@ def test_a_cell_is_its_own_nearest_at_exactly_0(dtype):
 
 
 @pytest.mark.parametrize("n_neighbors", [1, 4, 99])
-def test_nearest_are_in_order_and_begin_with_the_cell(n_neighbors):
+def test_nearest_neighbours_are_sorted_and_begin_with_the_cell(n_neighbors):
     z = np.random.default_rng(0).normal(size=(30, 3))
     distance = np.linalg.norm(z[:, None] - z, axis=2)
-    near = nearest(z, n_neighbors)
-    assert near.shape == (30, min(n_neighbors, 30))
-    np.testing.assert_array_equal(near, np.argsort(distance, axis=1)[:, :n_neighbors])
-    np.testing.assert_array_equal(near[:, 0], np.arange(30))
+    neighbours = nearest(z, n_neighbors)
+    assert neighbours.shape == (30, min(n_neighbors, 30))
+    np.testing.assert_array_equal(neighbours, np.argsort(distance, axis=1)[:, :n_neighbors])
+    np.testing.assert_array_equal(neighbours[:, 0], np.arange(30))
 
 
 @pytest.mark.parametrize("n_neighbors", [1, 4, 99])
@@ -42,7 +42,7 @@ def test_nearest_among_other_cells(n_neighbors):
 
 @pytest.mark.parametrize("cells", [None, np.array([7, 3, 29])])
 @pytest.mark.parametrize("n_neighbors", [1, 4, 29])
-def test_nearest_others_leave_the_cell_out(n_neighbors, cells):
+def test_nearest_others_exclude_the_cell(n_neighbors, cells):
     z = np.random.default_rng(0).normal(size=(30, 3))
     distance = np.linalg.norm(z[:, None] - z, axis=2)
     np.fill_diagonal(distance, np.inf)
@@ -52,37 +52,37 @@ def test_nearest_others_leave_the_cell_out(n_neighbors, cells):
     )
 
 
-def test_cells_that_coincide_have_as_many_others_and_never_themselves():
-    near = nearest_others(np.zeros((40, 2)), 5)
-    assert near.shape == (40, 5)
-    assert (near != np.arange(40)[:, None]).all()
+def test_coinciding_cells_have_as_many_neighbours_and_never_themselves():
+    neighbours = nearest_others(np.zeros((40, 2)), 5)
+    assert neighbours.shape == (40, 5)
+    assert (neighbours != np.arange(40)[:, None]).all()
 
 
 # -- walks -------------------------------------------------------------------------------------------------------
 
 
-def test_a_walk_stays_within_what_is_connected():
+def test_a_walk_stays_in_its_connected_component():
     z = np.concatenate([np.arange(20.0), 100 + np.arange(20.0)])[:, None]
-    near, start = nearest(z, 3), np.arange(40)
+    neighbours, start = nearest(z, 3), np.arange(40)
     for steps in (1, 3, 50):
-        end = walk(near, start, steps, np.random.default_rng(0))
+        end = walk(neighbours, start, steps, np.random.default_rng(0))
         assert ((end < 20) == (start < 20)).all() and (end != start).any()
         assert np.abs(z[end] - z[start]).max() <= 2 * steps
 
 
-def test_a_walk_of_no_step_stays():
+def test_a_walk_of_no_steps_stays_in_place():
     start = np.array([3, 1, 3])
     np.testing.assert_array_equal(walk(np.zeros((5, 2), int), start, 0, np.random.default_rng(0)), start)
 
 
 def test_a_longer_walk_leads_farther():
     z = np.arange(200.0)[:, None]
-    near, start = nearest(z, 5), np.full(500, 100)
-    short, long = (np.std(walk(near, start, steps, np.random.default_rng(0))) for steps in (1, 25))
-    assert long == pytest.approx(5 * short, rel=0.2)  # the root of 25
+    neighbours, start = nearest(z, 5), np.full(500, 100)
+    short, long = (np.std(walk(neighbours, start, steps, np.random.default_rng(0))) for steps in (1, 25))
+    assert long == pytest.approx(5 * short, rel=0.2)  # 5 is the square root of 25
 
 
-def test_a_walk_takes_each_neighbour_as_often():
-    near = np.array([[0, 1, 2, 3]] * 4)
-    end = np.bincount(walk(near, np.zeros(4000, int), 1, np.random.default_rng(0)))
+def test_a_walk_takes_each_neighbour_equally_often():
+    neighbours = np.array([[0, 1, 2, 3]] * 4)
+    end = np.bincount(walk(neighbours, np.zeros(4000, int), 1, np.random.default_rng(0)))
     assert (np.abs(end - 1000) < 5 * np.sqrt(750)).all()

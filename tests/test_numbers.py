@@ -1,7 +1,7 @@
-"""The numeric core against float64 references, on numbers that hypothesis looks for; gradients by finite differences.
+"""The numeric core against float64 references on numbers from hypothesis; gradients against finite differences.
 
-A reference is scipy's, scikit-learn's, or the equation of the docstring written with numpy. The library computes in
-float32; each tolerance stands beside what it is for.
+A reference is a function of scipy or scikit-learn, or the docstring's equation written with numpy. The library computes
+in float32; each tolerance stands at the comparison that needs it.
 """
 
 import anndata
@@ -25,7 +25,7 @@ FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.filter_too_mu
 SHAPE = (4, 3)
 ROUNDING = (
     2 * np.finfo("float32").eps * 5000 * np.log(5000)
-)  # twice, of the largest term of a count's likelihood
+)  # twice that of the largest term of a count's log-likelihood
 
 
 def floats(low, high, shape=SHAPE):
@@ -33,7 +33,7 @@ def floats(low, high, shape=SHAPE):
 
 
 def powers(low, high, shape=SHAPE):
-    """Positive numbers of every size between two powers of ten."""
+    """Positive numbers of every magnitude between two powers of ten."""
     return floats(low, high, shape).map(lambda exponent: np.float32(10) ** exponent)
 
 
@@ -42,30 +42,30 @@ bounded = floats(0, 1)
 masks = arrays(bool, SHAPE).map(np.float32)
 
 
-def slope(function, values, at):
+def slope(function, values, position):
     """The derivative of ``sum(function(*values))`` along a random direction of one array, by central differences."""
     values = [np.float64(v) for v in values]
-    direction = np.random.default_rng(0).standard_normal(values[at].shape)
-    step = 1e-6 * np.maximum(np.abs(values[at]), 1e-3)
-    ends = []
+    direction = np.random.default_rng(0).standard_normal(values[position].shape)
+    step = 1e-6 * np.maximum(np.abs(values[position]), 1e-3)
+    sums = []
     for sign in (1, -1):
-        moved = list(values)
-        moved[at] = values[at] + sign * step * direction
-        ends.append(np.sum(function(*moved), dtype=np.longdouble))
-    return float((ends[0] - ends[1]) / 2), step * direction
+        shifted = list(values)
+        shifted[position] = values[position] + sign * step * direction
+        sums.append(np.sum(function(*shifted), dtype=np.longdouble))
+    return float((sums[0] - sums[1]) / 2), step * direction
 
 
-def check_gradients(function, reference, values, of, rtol=2e-3):
-    """Every gradient's share along a direction, against the reference's; ``rtol`` of the size of its terms."""
-    for at, got in enumerate(gradient(function, *values)):
-        if at in of:
-            due, step = slope(reference, values, at)
-            terms = np.float64(got) * step
-            # a difference of two sums near each other keeps fewer digits than either
+def check_gradients(function, reference, values, positions, rtol=2e-3):
+    """Compare each gradient's component along a direction with the reference; ``rtol`` is relative to its terms."""
+    for position, result in enumerate(gradient(function, *values)):
+        if position in positions:
+            expected, step = slope(reference, values, position)
+            terms = np.float64(result) * step
+            # the difference of two close sums has fewer digits than either
             noise = 1e-12 * np.abs(np.float64(reference(*map(np.float64, values)))).sum()
-            assert abs(terms.sum() - due) <= rtol * np.abs(terms).sum() + 10 * noise + 1e-12, (
+            assert abs(terms.sum() - expected) <= rtol * np.abs(terms).sum() + 10 * noise + 1e-12, (
                 terms.sum(),
-                due,
+                expected,
             )
 
 
@@ -84,43 +84,45 @@ def nb_reference(x, mean, theta):
 
 
 def zinb_reference(x, mean, theta, logits):
-    kept = nb_reference(x, mean, theta) + special.log_expit(-logits)
-    return np.where(x == 0, np.logaddexp(special.log_expit(logits), kept), kept)
+    expressed = nb_reference(x, mean, theta) + special.log_expit(-logits)
+    return np.where(x == 0, np.logaddexp(special.log_expit(logits), expressed), expressed)
 
 
 @pytest.mark.backend
 @FEW
 @given(counts, powers(-2, 3), powers(-2, 4))
 def test_negative_binomial(x, mean, theta):
-    got = value(likelihoods.negative_binomial_log_prob(x, mean, theta))
+    result = value(likelihoods.negative_binomial_log_prob(x, mean, theta))
     p = theta.astype(float) / (theta.astype(float) + mean)
-    due = stats.nbinom.logpmf(x, theta.astype(float), p)
-    np.testing.assert_allclose(got, due, rtol=2e-5, atol=ROUNDING)
+    expected = stats.nbinom.logpmf(x, theta.astype(float), p)
+    np.testing.assert_allclose(result, expected, rtol=2e-5, atol=ROUNDING)
     function = lambda mean, theta: likelihoods.negative_binomial_log_prob(x, mean, theta)  # noqa: E731
-    check_gradients(function, lambda m, t: nb_reference(x, m, t), [mean, theta], of=(0,))
+    check_gradients(function, lambda m, t: nb_reference(x, m, t), [mean, theta], positions=(0,))
 
 
 @pytest.mark.backend
 @FEW
 @given(counts, powers(-1, 2), powers(-1, 2))
-def test_the_slope_of_the_negative_binomial_in_theta(x, mean, theta):
+def test_the_gradient_of_the_negative_binomial_in_theta(x, mean, theta):
     function = lambda theta: likelihoods.negative_binomial_log_prob(x, mean, theta)  # noqa: E731
-    check_gradients(function, lambda t: nb_reference(x, mean.astype(float), t), [theta], of=(0,), rtol=1e-2)
+    check_gradients(
+        function, lambda t: nb_reference(x, mean.astype(float), t), [theta], positions=(0,), rtol=1e-2
+    )
 
 
 @pytest.mark.backend
 @FEW
 @given(counts, powers(-1, 2), powers(-1, 2), floats(-20, 20))
 def test_zero_inflated_negative_binomial(x, mean, theta, logits):
-    got = value(likelihoods.zero_inflated_negative_binomial_log_prob(x, mean, theta, logits))
+    result = value(likelihoods.zero_inflated_negative_binomial_log_prob(x, mean, theta, logits))
     np.testing.assert_allclose(
-        got, zinb_reference(x, *map(np.float64, (mean, theta, logits))), rtol=2e-5, atol=ROUNDING
+        result, zinb_reference(x, *map(np.float64, (mean, theta, logits))), rtol=2e-5, atol=ROUNDING
     )
     check_gradients(
         lambda m, lo: likelihoods.zero_inflated_negative_binomial_log_prob(x, m, theta, lo),
         lambda m, lo: zinb_reference(x, m, theta.astype(float), lo),
         [mean, logits],
-        of=(0, 1),
+        positions=(0, 1),
     )
 
 
@@ -131,10 +133,10 @@ def test_gaussian(x, mean, log_var):
     def reference(mean, log_var):
         return stats.norm.logpdf(x.astype(float), mean, np.exp(0.5 * log_var))
 
-    got = value(likelihoods.gaussian_log_prob(x, mean, log_var))
-    np.testing.assert_allclose(got, reference(np.float64(mean), np.float64(log_var)), rtol=1e-5, atol=1e-5)
+    result = value(likelihoods.gaussian_log_prob(x, mean, log_var))
+    np.testing.assert_allclose(result, reference(np.float64(mean), np.float64(log_var)), rtol=1e-5, atol=1e-5)
     function = lambda mean, log_var: likelihoods.gaussian_log_prob(x, mean, log_var)  # noqa: E731
-    check_gradients(function, reference, [mean, log_var], of=(0, 1))
+    check_gradients(function, reference, [mean, log_var], positions=(0, 1))
 
 
 @pytest.mark.backend
@@ -147,7 +149,7 @@ def test_bernoulli(x, logits):
     np.testing.assert_allclose(
         value(likelihoods.bernoulli_log_prob(x, logits)), reference(np.float64(logits)), rtol=1e-5, atol=1e-5
     )
-    check_gradients(lambda lo: likelihoods.bernoulli_log_prob(x, lo), reference, [logits], of=(0,))
+    check_gradients(lambda lo: likelihoods.bernoulli_log_prob(x, lo), reference, [logits], positions=(0,))
 
 
 # -- losses -----------------------------------------------------------------------------------------------------------
@@ -161,9 +163,11 @@ def kl_reference(mean, log_var):
 @FEW
 @given(floats(-10, 10), floats(-8, 8))
 def test_kl(mean, log_var):
-    got = value(objectives.kl_to_standard_normal(mean, log_var))
-    np.testing.assert_allclose(got, kl_reference(np.float64(mean), np.float64(log_var)), rtol=1e-5, atol=1e-5)
-    check_gradients(objectives.kl_to_standard_normal, kl_reference, [mean, log_var], of=(0, 1))
+    result = value(objectives.kl_to_standard_normal(mean, log_var))
+    np.testing.assert_allclose(
+        result, kl_reference(np.float64(mean), np.float64(log_var)), rtol=1e-5, atol=1e-5
+    )
+    check_gradients(objectives.kl_to_standard_normal, kl_reference, [mean, log_var], positions=(0, 1))
 
 
 @pytest.mark.backend
@@ -173,19 +177,21 @@ def test_masked_reconstruction(loss, mask):
     def reference(loss):
         return (loss * mask).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
 
-    got = value(objectives.masked_reconstruction(loss, mask))
-    np.testing.assert_allclose(got, reference(np.float64(loss)), rtol=1e-5)
-    check_gradients(lambda loss: objectives.masked_reconstruction(loss, mask), reference, [loss], of=(0,))
+    result = value(objectives.masked_reconstruction(loss, mask))
+    np.testing.assert_allclose(result, reference(np.float64(loss)), rtol=1e-5)
+    check_gradients(
+        lambda loss: objectives.masked_reconstruction(loss, mask), reference, [loss], positions=(0,)
+    )
 
 
 def info_nce_reference(a, b, temperature=0.5):
     z = np.concatenate([a, b])
     z = z / np.linalg.norm(z, axis=1, keepdims=True)
-    alike = z @ z.T / temperature
+    similarity = z @ z.T / temperature
     n = len(a)
-    other = np.roll(np.arange(2 * n), n)
-    among = np.where(np.eye(2 * n, dtype=bool), -np.inf, alike)
-    loss = special.logsumexp(among, axis=1) - alike[np.arange(2 * n), other]
+    partner = np.roll(np.arange(2 * n), n)
+    other_similarity = np.where(np.eye(2 * n, dtype=bool), -np.inf, similarity)
+    loss = special.logsumexp(other_similarity, axis=1) - similarity[np.arange(2 * n), partner]
     return 0.5 * (loss[:n] + loss[n:])
 
 
@@ -196,12 +202,12 @@ def barlow_reference(a, b, redundancy=5e-3):
 
 
 def vicreg_reference(a, b):
-    spread = together = 0.0
+    spread = covariance = 0.0
     for z in (a, b):
         cov = np.cov(z, rowvar=False)
         spread += np.maximum(0, 1 - np.sqrt(np.diag(cov) + 1e-4)).mean() / 2
-        together += ((cov**2).sum() - (np.diag(cov) ** 2).sum()) / len(cov)
-    return 25 * ((a - b) ** 2).mean() + 25 * spread + together
+        covariance += ((cov**2).sum() - (np.diag(cov) ** 2).sum()) / len(cov)
+    return 25 * ((a - b) ** 2).mean() + 25 * spread + covariance
 
 
 VIEWS = {
@@ -220,14 +226,14 @@ def test_losses_of_two_views(name, a, b):
     for z in (a, b):
         assume(
             np.linalg.norm(z, axis=1).min() > 0.1 and z.std(axis=0).min() > 0.1
-        )  # else float32 has no digits
+        )  # otherwise float32 has no digits left
         assume(
             np.abs(np.cov(z, rowvar=False).diagonal() + 1e-4 - 1).min() > 1e-3
-        )  # the corner of VICReg's hinge
+        )  # not at the kink of VICReg's hinge
     np.testing.assert_allclose(
         value(function(a, b)), reference(np.float64(a), np.float64(b)), rtol=1e-4, atol=1e-4
     )
-    check_gradients(function, reference, [a, b], of=(0, 1), rtol=5e-3)
+    check_gradients(function, reference, [a, b], positions=(0, 1), rtol=5e-3)
 
 
 @pytest.mark.backend
@@ -235,16 +241,16 @@ def test_losses_of_two_views(name, a, b):
 @given(floats(-3, 3, (6, 3)))
 def test_embedding_spread(z):
     assume(z.std() > 0.1)
-    got = objectives.embedding_spread(z)
+    result = objectives.embedding_spread(z)
     exact = np.float64(z)
     share = np.linalg.svd(exact - exact.mean(axis=0), compute_uv=False)
     share = share / share.sum()
-    assume(share.min() > 1e-2)  # a root of what rounding leaves of 0 has no digits
-    np.testing.assert_allclose(float(got["embedding_std"]), exact.std(axis=0).mean(), rtol=1e-4)
-    np.testing.assert_allclose(float(got["effective_rank"]), np.exp(special.entr(share).sum()), rtol=1e-3)
+    assume(share.min() > 1e-2)  # the root of a rounded 0 has no correct digits
+    np.testing.assert_allclose(float(result["embedding_std"]), exact.std(axis=0).mean(), rtol=1e-4)
+    np.testing.assert_allclose(float(result["effective_rank"]), np.exp(special.entr(share).sum()), rtol=1e-3)
 
 
-# -- what scales ------------------------------------------------------------------------------------------------------
+# -- normalisation ----------------------------------------------------------------------------------------------------
 
 AXES = {"batch": 0, "layer": 1}
 
@@ -263,9 +269,15 @@ def test_normalisation(kind, x):
         return (x - x.mean(axis, keepdims=True)) / np.sqrt(x.var(axis, keepdims=True) + 1e-3)
 
     np.testing.assert_allclose(value(layer(x, **keywords)), reference(np.float64(x)), atol=2e-3)
-    weight = np.random.default_rng(1).standard_normal(SHAPE).astype("float32")  # the plain sum is 0 for any x
+    weight = (
+        np.random.default_rng(1).standard_normal(SHAPE).astype("float32")
+    )  # the unweighted sum is 0 for every x
     check_gradients(
-        lambda x: layer(x, **keywords) * weight, lambda x: reference(x) * weight, [x], of=(0,), rtol=1e-2
+        lambda x: layer(x, **keywords) * weight,
+        lambda x: reference(x) * weight,
+        [x],
+        positions=(0,),
+        rtol=1e-2,
     )
 
 
@@ -278,25 +290,25 @@ positive_counts = arrays(np.int32, SHAPE, elements=st.integers(0, 10**6)).filter
 @given(positive_counts, st.floats(1, 1e6))
 def test_library_size(x, target_sum):
     adata = anndata.AnnData(x.astype("float32"))
-    got = lc.preprocess.LibrarySize(target_sum).fit(adata).transform(adata).X
-    due = np.log1p(target_sum * x / x.sum(axis=1, keepdims=True))
-    np.testing.assert_allclose(got, due, rtol=1e-5, atol=1e-6)
+    result = lc.preprocess.LibrarySize(target_sum).fit(adata).transform(adata).X
+    expected = np.log1p(target_sum * x / x.sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
 
 
 @FEW
 @given(floats(-100, 100), floats(-100, 100))
 def test_min_max(train, new):
     scaler = lc.preprocess.MinMax().fit(anndata.AnnData(train))
-    got = scaler.transform(anndata.AnnData(new)).X
+    result = scaler.transform(anndata.AnnData(new)).X
     varies = np.ptp(train, axis=0) > 1e-3
-    due = MinMaxScaler(clip=True).fit(np.float64(train)).transform(np.float64(new))
-    np.testing.assert_allclose(got[:, varies], due[:, varies], atol=1e-3)
-    assert got.min() >= 0 and got.max() <= 1
+    expected = MinMaxScaler(clip=True).fit(np.float64(train)).transform(np.float64(new))
+    np.testing.assert_allclose(result[:, varies], expected[:, varies], atol=1e-3)
+    assert result.min() >= 0 and result.max() <= 1
 
 
 # -- metrics ----------------------------------------------------------------------------------------------------------
 
-# hypothesis likes to repeat a number: cells in one place are nobody's nearest
+# drawn by numpy, since hypothesis repeats numbers and coinciding cells have no unique nearest neighbour
 spread = st.integers(0, 2**32 - 1).map(
     lambda seed: np.random.default_rng(seed).normal(size=(12, 2)).astype("float32")
 )
@@ -307,16 +319,16 @@ labels = st.lists(st.sampled_from("BT"), min_size=12, max_size=12).filter(
 
 @FEW
 @given(floats(1 / 64, 63 / 64, 12), labels, st.integers(1, 10))
-def test_calibration(sure, label, n_bins):
-    probability = np.stack([sure, 1 - np.float64(sure)], axis=1)
-    got = lc.evaluate.calibration(probability, label, ["B", "T"], n_bins)
-    confidence, right = probability.max(axis=1), np.array(["B", "T"])[probability.argmax(axis=1)] == label
+def test_calibration(first_probability, label, n_bins):
+    probability = np.stack([first_probability, 1 - np.float64(first_probability)], axis=1)
+    result = lc.evaluate.calibration(probability, label, ["B", "T"], n_bins)
+    confidence, correct = probability.max(axis=1), np.array(["B", "T"])[probability.argmax(axis=1)] == label
     bins = np.minimum(np.floor(confidence * n_bins), n_bins - 1)
-    due = sum(
-        (bins == b).sum() * abs(right[bins == b].mean() - confidence[bins == b].mean()) for b in set(bins)
+    expected = sum(
+        (bins == b).sum() * abs(correct[bins == b].mean() - confidence[bins == b].mean()) for b in set(bins)
     )
-    np.testing.assert_allclose(got["calibration_error"], due / 12, atol=1e-12)
-    np.testing.assert_allclose(got["log_loss"], log_loss(label, probability, labels=["B", "T"]), rtol=1e-9)
+    np.testing.assert_allclose(result["calibration_error"], expected / 12, atol=1e-12)
+    np.testing.assert_allclose(result["log_loss"], log_loss(label, probability, labels=["B", "T"]), rtol=1e-9)
 
 
 @FEW
@@ -325,11 +337,13 @@ def test_overcorrection(z, label, n_neighbors):
     distance = np.linalg.norm(np.float64(z)[:, None] - np.float64(z), axis=-1)
     np.fill_diagonal(distance, np.inf)
     label, nearest = np.array(label), np.sort(distance, axis=1)
-    between = nearest[:, n_neighbors] - nearest[:, n_neighbors - 1]
-    assume(between[label == "B"].min() > 1e-6)  # of two cells as near, either may count
-    due = [(label[np.argsort(distance[i])[:n_neighbors]] != "B").mean() for i in np.flatnonzero(label == "B")]
+    gap = nearest[:, n_neighbors] - nearest[:, n_neighbors - 1]
+    assume(gap[label == "B"].min() > 1e-6)  # of two equally near cells either may count
+    expected = [
+        (label[np.argsort(distance[i])[:n_neighbors]] != "B").mean() for i in np.flatnonzero(label == "B")
+    ]
     np.testing.assert_allclose(
-        lc.evaluate.overcorrection(z, label, "B", n_neighbors), np.mean(due), atol=1e-12
+        lc.evaluate.overcorrection(z, label, "B", n_neighbors), np.mean(expected), atol=1e-12
     )
 
 
@@ -339,18 +353,18 @@ def test_rankings(scores, label, k):
     genes = list("abcde")
     ranking = lc.markers.rank(scores, label, genes)
     exact, label = np.float64(scores), np.array(label)
-    due = exact[label == "B"].mean(axis=0) - exact[label == "T"].mean(axis=0)
-    np.testing.assert_allclose(ranking["B"][genes], due, atol=1e-9)
-    np.testing.assert_allclose(ranking["T"][genes], -due, atol=1e-9)
-    best = set(np.array(genes)[np.argsort(-due, kind="stable")[:k]])
-    assume(np.diff(np.sort(due)).min() > 1e-6)
-    found = lc.markers.precision_at(ranking, {"B": {"a", "c"}}, k)["mean"]
-    assert found == pytest.approx(len(best & {"a", "c"}) / k)
-    both = lc.markers.rank_agreement(ranking, lc.markers.rank(scores**2, label, genes))["by_label"]["B"]
-    other = (exact[label == "B"] ** 2).mean(axis=0) - (exact[label == "T"] ** 2).mean(axis=0)
-    assume(np.diff(np.sort(other)).min() > 1e-6)
-    order, of = np.argsort(np.argsort(due)), np.argsort(np.argsort(other))
-    assert both == pytest.approx(1 - 6 * ((order - of) ** 2).sum() / (5 * 24), abs=1e-9)
+    expected = exact[label == "B"].mean(axis=0) - exact[label == "T"].mean(axis=0)
+    np.testing.assert_allclose(ranking["B"][genes], expected, atol=1e-9)
+    np.testing.assert_allclose(ranking["T"][genes], -expected, atol=1e-9)
+    best = set(np.array(genes)[np.argsort(-expected, kind="stable")[:k]])
+    assume(np.diff(np.sort(expected)).min() > 1e-6)
+    precision = lc.markers.precision_at(ranking, {"B": {"a", "c"}}, k)["mean"]
+    assert precision == pytest.approx(len(best & {"a", "c"}) / k)
+    agreement = lc.markers.rank_agreement(ranking, lc.markers.rank(scores**2, label, genes))["by_label"]["B"]
+    expected_of_squares = (exact[label == "B"] ** 2).mean(axis=0) - (exact[label == "T"] ** 2).mean(axis=0)
+    assume(np.diff(np.sort(expected_of_squares)).min() > 1e-6)
+    ranks, ranks_of_squares = np.argsort(np.argsort(expected)), np.argsort(np.argsort(expected_of_squares))
+    assert agreement == pytest.approx(1 - 6 * ((ranks - ranks_of_squares) ** 2).sum() / (5 * 24), abs=1e-9)
 
 
 @FEW
@@ -358,22 +372,22 @@ def test_rankings(scores, label, k):
 def test_stability(orders, k):
     rankings = [{"B": pd.Series(range(6, 0, -1), list(order))} for order in orders]
     pairs = [(set(a[:k]), set(b[:k])) for i, a in enumerate(orders) for b in orders[i + 1 :]]
-    due = np.mean([len(a & b) / len(a | b) for a, b in pairs])
-    assert lc.markers.stability(rankings, k)["mean"] == pytest.approx(due)
+    expected = np.mean([len(a & b) / len(a | b) for a, b in pairs])
+    assert lc.markers.stability(rankings, k)["mean"] == pytest.approx(expected)
 
 
 @pytest.mark.backend
 @FEW
 @given(floats(0, 5, (3, 4)), floats(-2, 2, (4, 2)))
-def test_attributions_of_a_linear_function_are_its_terms(x, weight):
+def test_attributions_of_a_linear_function_equal_its_terms(x, weight):
     def function(x):
         return ops.matmul(x, weight)
 
     target = np.array([0, 1, 0])
-    due = np.float64(x) * weight.T[target]
-    for found in (
+    expected = np.float64(x) * weight.T[target]
+    for attribution in (
         lc.markers.gradient_times_input(function, x, target),
         lc.markers.integrated_gradients(function, x, target, steps=4),
         lc.markers.ablation(function, x, target, range(4)),
     ):
-        np.testing.assert_allclose(found, due, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(attribution, expected, rtol=1e-4, atol=1e-4)

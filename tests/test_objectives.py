@@ -19,13 +19,13 @@ def kl(mean, log_var):
 
 
 @pytest.mark.backend
-def test_of_the_prior_from_itself_is_zero():
+def test_kl_of_the_prior_to_itself_is_zero():
     np.testing.assert_array_equal(kl(np.zeros((4, 3)), np.zeros((4, 3))), np.zeros(4))
 
 
 @pytest.mark.backend
 @pytest.mark.parametrize(("mean", "log_var"), [(0.7, -1.3), (-2.0, 0.4), (0.0, 2.0), (5.0, -6.0)])
-def test_equals_the_integral(mean, log_var):
+def test_kl_equals_the_integral(mean, log_var):
     q = stats.norm(mean, np.exp(0.5 * log_var))
     z = np.linspace(*q.interval(1 - 1e-15), 200_001)
     integral = np.trapezoid(q.pdf(z) * (q.logpdf(z) - stats.norm.logpdf(z)), z)
@@ -33,7 +33,7 @@ def test_equals_the_integral(mean, log_var):
 
 
 @pytest.mark.backend
-def test_sums_over_the_latent_axis_and_over_nothing_else():
+def test_kl_sums_only_over_the_latent_axis():
     rng = np.random.default_rng(0)
     mean, log_var = rng.normal(size=(5, 3)), rng.normal(size=(5, 3))
     single = np.stack([kl(mean[:, [k]], log_var[:, [k]]) for k in range(3)], axis=1)
@@ -43,7 +43,7 @@ def test_sums_over_the_latent_axis_and_over_nothing_else():
 
 
 @pytest.mark.backend
-def test_is_the_mean_log_ratio_of_draws():
+def test_kl_is_the_mean_log_ratio_of_draws():
     mean, log_var, draws = np.float32([[1.0, -0.5]]), np.float32([[0.5, -1.0]]), 400_000
     z = stats.norm.rvs(mean, np.exp(0.5 * log_var), size=(draws, 2), random_state=0)
     ratio = (stats.norm.logpdf(z, mean, np.exp(0.5 * log_var)) - stats.norm.logpdf(z)).sum(axis=1)
@@ -51,7 +51,7 @@ def test_is_the_mean_log_ratio_of_draws():
 
 
 @pytest.mark.backend
-def test_gradient():
+def test_gradient_of_kl():
     mean, log_var = np.float32([[0.5, -2.0]]), np.float32([[1.0, -1.0]])
     to_mean, to_log_var = gradient(kl_to_standard_normal, mean, log_var)
     np.testing.assert_allclose(to_mean, mean, rtol=1e-6)
@@ -59,7 +59,7 @@ def test_gradient():
 
 
 @pytest.mark.backend
-def test_takes_symbolic_tensors():
+def test_kl_takes_symbolic_tensors():
     assert kl_to_standard_normal(keras.Input((3,)), keras.Input((3,))).shape == (None,)
 
 
@@ -100,16 +100,16 @@ def unit(z):
 @pytest.mark.backend
 @pytest.mark.parametrize("temperature", [0.1, 0.5, 3.0])
 def test_info_nce_is_the_cross_entropy_of_finding_the_other_view(views, temperature):
-    """By SciPy's softmax in float64, a view at a time."""
+    """The reference uses SciPy's softmax in float64, one view at a time."""
     a, b = (unit(z.astype("float64")) for z in views)
     expected = []
     for cell in range(len(a)):
-        both = []
-        for mine, other in ((a, b), (b, a)):
-            others = np.concatenate([np.delete(mine, cell, axis=0), other])
-            place = len(mine) - 1 + cell
-            both.append(-special.log_softmax(others @ mine[cell] / temperature)[place])
-        expected.append(np.mean(both))
+        losses = []
+        for own_view, other_view in ((a, b), (b, a)):
+            others = np.concatenate([np.delete(own_view, cell, axis=0), other_view])
+            position = len(own_view) - 1 + cell
+            losses.append(-special.log_softmax(others @ own_view[cell] / temperature)[position])
+        expected.append(np.mean(losses))
     np.testing.assert_allclose(info_nce(*views, temperature), expected, rtol=1e-5)
 
 
@@ -117,12 +117,12 @@ def test_info_nce_is_the_cross_entropy_of_finding_the_other_view(views, temperat
 def test_info_nce_by_chance_and_at_its_best():
     collapsed = np.ones((5, 3), "float32")
     np.testing.assert_allclose(info_nce(collapsed, collapsed), np.full(5, np.log(9)), rtol=1e-5)
-    apart = np.eye(3, dtype="float32")
-    np.testing.assert_allclose(info_nce(apart, apart, 0.02), np.zeros(3), atol=1e-6)
+    orthogonal = np.eye(3, dtype="float32")
+    np.testing.assert_allclose(info_nce(orthogonal, orthogonal, 0.02), np.zeros(3), atol=1e-6)
 
 
 @pytest.mark.backend
-def test_info_nce_sees_angles_alone(views):
+def test_info_nce_depends_only_on_angles(views):
     a, b = views
     np.testing.assert_allclose(info_nce(10 * a, b), info_nce(a, b), rtol=1e-5)
     np.testing.assert_allclose(info_nce(b, a), info_nce(a, b), rtol=1e-5)
@@ -139,7 +139,7 @@ def test_barlow_twins_is_the_distance_of_the_correlations_from_identity(views):
 
 
 @pytest.mark.backend
-def test_barlow_twins_sees_neither_shift_nor_scale(views):
+def test_barlow_twins_ignores_shift_and_scale(views):
     a, b = views
     np.testing.assert_allclose(barlow_twins(5 * a + 3, b), barlow_twins(a, b), rtol=1e-4)
 
@@ -147,25 +147,25 @@ def test_barlow_twins_sees_neither_shift_nor_scale(views):
 @pytest.mark.backend
 def test_vicreg_is_the_sum_of_its_three_terms(views):
     a, b = (z.astype("float64") for z in views)
-    spread = np.mean([np.maximum(0, 1 - np.sqrt(z.var(axis=0, ddof=1) + 1e-4)).mean() for z in (a, b)])
-    beside = [np.cov(z, rowvar=False) * (1 - np.eye(3)) for z in (a, b)]
-    together = sum((c**2).sum() / 3 for c in beside)
+    variance = np.mean([np.maximum(0, 1 - np.sqrt(z.var(axis=0, ddof=1) + 1e-4)).mean() for z in (a, b)])
+    off_diagonal = [np.cov(z, rowvar=False) * (1 - np.eye(3)) for z in (a, b)]
+    covariance = sum((c**2).sum() / 3 for c in off_diagonal)
     np.testing.assert_allclose(vicreg(*views, 1, 0, 0), np.mean((a - b) ** 2), rtol=1e-5)
-    np.testing.assert_allclose(vicreg(*views, 0, 1, 0), spread, rtol=1e-5)
-    np.testing.assert_allclose(vicreg(*views, 0, 0, 1), together, rtol=1e-5)
-    expected = 25 * np.mean((a - b) ** 2) + 25 * spread + together
+    np.testing.assert_allclose(vicreg(*views, 0, 1, 0), variance, rtol=1e-5)
+    np.testing.assert_allclose(vicreg(*views, 0, 0, 1), covariance, rtol=1e-5)
+    expected = 25 * np.mean((a - b) ** 2) + 25 * variance + covariance
     np.testing.assert_allclose(vicreg(*views), expected, rtol=1e-5)
 
 
 @pytest.mark.backend
-def test_vicreg_has_a_finite_slope_where_all_cells_are_one():
+def test_vicreg_has_a_finite_gradient_for_identical_cells():
     z = np.ones((4, 2), "float32")
     assert all(np.isfinite(g).all() for g in gradient(vicreg, z, z))
 
 
 @pytest.mark.backend
 @pytest.mark.parametrize("loss", [info_nce, barlow_twins, vicreg])
-def test_two_like_views_cost_less_than_two_unlike_ones(views, loss):
+def test_similar_views_have_a_lower_loss_than_dissimilar_ones(views, loss):
     a, b = views
     assert np.mean(loss(a, a + 0.1 * b)) < np.mean(loss(a, b))
 
@@ -204,13 +204,13 @@ def test_embedding_spread_is_the_entropy_of_the_singular_values(views):
     z = views[0].astype("float64")
     share = linalg.svdvals(z - z.mean(axis=0))
     share = share / share.sum()
-    got = embedding_spread(views[0])
-    np.testing.assert_allclose(got["effective_rank"], np.exp(-np.sum(share * np.log(share))), rtol=1e-4)
-    np.testing.assert_allclose(got["embedding_std"], z.std(axis=0).mean(), rtol=1e-5)
+    result = embedding_spread(views[0])
+    np.testing.assert_allclose(result["effective_rank"], np.exp(-np.sum(share * np.log(share))), rtol=1e-4)
+    np.testing.assert_allclose(result["embedding_std"], z.std(axis=0).mean(), rtol=1e-5)
 
 
 @pytest.mark.backend
-def test_embedding_spread_tells_a_collapse():
+def test_embedding_spread_detects_a_collapse():
     rng = np.random.default_rng(0)
     full = np.float32(rng.normal(size=(400, 8)))
     line = np.outer(full[:, 0], np.ones(8, "float32"))

@@ -1,4 +1,4 @@
-"""TensorFlow's log lines are kept out of standard error; everything else that is written there stays."""
+"""TensorFlow's log lines are removed from standard error; everything else written there stays."""
 
 import os
 import subprocess
@@ -53,7 +53,7 @@ def test_log_lines_are_dropped_and_all_others_stay(capfdbinary):
 
 
 @pytest.mark.usefixtures("unset")
-def test_an_error_passes_and_standard_error_comes_back(capfdbinary):
+def test_an_error_propagates_and_standard_error_is_restored(capfdbinary):
     def fail():
         with tensorflow_log_silenced():
             os.write(2, b"before\n")
@@ -87,7 +87,7 @@ def test_a_log_level_that_is_set_stays(unset, before, after):
 
 @pytest.mark.slow
 def test_a_program_that_fits_a_model_on_jax_writes_nothing(unset):
-    """On TensorFlow, test_same_answer.py asks the same of a program that fits every model."""
+    """For TensorFlow, test_same_answer.py checks the same for a program that fits every model."""
     unset.setenv("KERAS_BACKEND", "jax")
     program = FIT + "import keras, sys\nprint(keras.backend.backend(), file=sys.stderr)"
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=600)
@@ -99,11 +99,13 @@ def test_a_program_that_fits_a_model_on_jax_writes_nothing(unset):
 def test_a_notebook_that_fits_models_stores_nothing():
     cells = [
         nbformat.v4.new_code_cell(FIT),
-        nbformat.v4.new_code_cell(  # a thread of the kernel forwards what is written there
+        nbformat.v4.new_code_cell(  # a thread of the kernel forwards standard error
             'import os, time; n = os.write(2, b"forwarded"); time.sleep(1)'
         ),
     ]
-    env = {key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"}  # else no capture
+    env = {
+        key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"
+    }  # otherwise nothing is captured
     client = nbclient.NotebookClient(
         nbformat.v4.new_notebook(cells=cells), timeout=600, kernel_name="python3"
     )
@@ -111,5 +113,5 @@ def test_a_notebook_that_fits_models_stores_nothing():
     fit_text, written_text = ([output["text"] for output in cell.outputs] for cell in cells)
     assert [
         text for text in fit_text if "TqdmWarning" not in text
-    ] == []  # tqdm's, where ipywidgets is missing
+    ] == []  # tqdm warns if ipywidgets is missing
     assert written_text == ["forwarded"]

@@ -1,6 +1,6 @@
-"""The same answer twice: from the same seed to the bit, from the same weights on every backend.
+"""Reproducibility: the same seed gives the same bits, the same weights give the same answer on every backend.
 
-Separate processes train and load the models (tests/trainings.py); here their answers are compared.
+Separate processes train and load the models (tests/trainings.py); these tests compare their answers.
 """
 
 import importlib.util
@@ -22,7 +22,7 @@ OTHER_BACKENDS = ["jax", "torch"]
 
 
 def run_trainings(folder, *arguments, backend="tensorflow", threads=1, hash_seed=0):
-    """Run tests/trainings.py, which must write nothing to standard error; "trained" and "loaded" -> its answers."""
+    """Run tests/trainings.py, which must write nothing to standard error; return "trained" and "loaded" -> answers."""
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     program = [sys.executable, trainings.__file__, str(folder), *map(str, arguments)]
@@ -31,7 +31,7 @@ def run_trainings(folder, *arguments, backend="tensorflow", threads=1, hash_seed
     environment |= dict.fromkeys(ONE_THREAD, str(threads)) | {
         "KERAS_BACKEND": backend,
         "XLA_FLAGS": f"--xla_backend_optimization_level=0 --xla_cpu_multi_thread_eigen={multi_thread}",
-        "PYTHONHASHSEED": str(hash_seed),  # the order of a set of names must not matter either
+        "PYTHONHASHSEED": str(hash_seed),  # the order of a set of names must have no effect either
         "PYTHONPATH": str(Path(trainings.lc.__file__).parents[1]),
     }
     process = subprocess.run(program, env=environment, capture_output=True, text=True)
@@ -46,20 +46,20 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def first(folders):
-    """A training on TensorFlow with one thread, which then loads the models that it saved."""
+    """A process that trains on TensorFlow with one thread and then loads the models that it saved."""
     return run_trainings(folders / "first", "--train", "--load", folders / "first")
 
 
 @pytest.fixture(scope="module")
 def second(folders, loaded_on):
-    """The same training in another process, which then loads the models that JAX saved."""
+    """Another process with the same training, which then loads the models that JAX saved."""
     loaded_on("jax")
     return run_trainings(folders / "second", "--train", "--load", folders / "jax", hash_seed=1)
 
 
 @pytest.fixture(scope="module")
 def loaded_on(folders, first):
-    """loaded_on("jax"): the answers of the first process's models on another backend, which saves them again."""
+    """loaded_on("jax"): answers of the first process's models on another backend, which also saves them again."""
     answers = {}
 
     def load(backend):
@@ -102,7 +102,7 @@ def test_the_comparison_detects_one_bit(first):
     ("backend", "threads"), [("tensorflow", 1), ("tensorflow", 2), ("jax", 1), ("jax", 2)]
 )
 def test_two_processes_train_large_models_to_the_same_bits(tmp_path, backend, threads):
-    """500 genes and 256 hidden units: enough for a second thread to get a share of the work."""
+    """500 genes and 256 hidden units, so that a second thread gets a share of the work."""
     options = {"backend": backend, "threads": threads}
     one, other = (
         run_trainings(tmp_path / str(i), "--train", "--size", "large", hash_seed=i, **options)
@@ -118,7 +118,7 @@ def test_the_same_loss_from_the_same_weights(first, loaded_on, backend, model, p
     assert np.isfinite(loss) and loss != 0
     np.testing.assert_allclose(other_loss, loss, rtol=1e-4)
     compared = f"the loss by TensorFlow and by {BACKENDS[backend]}"
-    if backend == "jax":  # the others are tested in no recorded run
+    if backend == "jax":  # no recorded run tests the others
         publish("same_answer", model=model, what=compared, equal="within 1e-4 of it")
 
 

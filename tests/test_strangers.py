@@ -1,4 +1,4 @@
-"""Files from strangers: loading one runs no code in it and reads no more bytes than allowed."""
+"""Untrusted files: loading one runs no code in it and reads no more bytes than allowed."""
 
 import ast
 import io
@@ -26,7 +26,7 @@ CELLS = np.ones((4, 6), "float32")
 
 @pytest.fixture
 def marker(tmp_path):
-    """A file that exists once a payload has run."""
+    """The path of a file that a payload creates when it runs."""
     return tmp_path / "ran"
 
 
@@ -37,7 +37,7 @@ def save(tmp_path):
     def write(model):
         path = tmp_path / "model.keras"
         model.compile(optimizer="adam")
-        model(CELLS)  # else Keras warns of a model never called, and of an optimizer never built
+        model(CELLS)  # otherwise Keras warns of a model never called and an optimizer never built
         model.optimizer.build(model.trainable_variables)
         model.save(path)
         return path
@@ -46,7 +46,7 @@ def save(tmp_path):
 
 
 def rewrite(path, change=lambda config: None, weights=None, more=()):
-    """The same archive, compressed, with another configuration or other weights, and more members."""
+    """Rewrite the archive, compressed, with a changed configuration, other weights or more members."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     config = json.loads(members["config.json"])
@@ -63,7 +63,7 @@ def rewrite(path, change=lambda config: None, weights=None, more=()):
 
 
 def payload(marker):
-    """A layer with code in it, as Keras serializes one."""
+    """A layer with code in it, in the form that Keras serializes."""
     layer = keras.layers.Lambda(eval(f"lambda x: (open({str(marker)!r}, 'w').close(), x)[1]"))
     return keras.saving.serialize_keras_object(layer)
 
@@ -85,28 +85,33 @@ def as_a_model_of_keras(save, marker):
     x = keras.Input((6,))
     code = keras.layers.Lambda(eval(f"lambda x: (open({str(marker)!r}, 'w').close(), x)[1]"))
     path = save(keras.Model(x, code(x)))
-    marker.unlink()  # it ran when the model was made
+    marker.unlink()  # the code ran when the model was built
     return path
 
 
 def as_a_class_of_the_system(save, marker):
-    evil = {"module": "os", "class_name": "system", "registered_name": "system", "config": f"touch {marker}"}
-    return rewrite(save(small_vae()), lambda c: (c.clear(), c.update(evil)))
+    config = {
+        "module": "os",
+        "class_name": "system",
+        "registered_name": "system",
+        "config": f"touch {marker}",
+    }
+    return rewrite(save(small_vae()), lambda c: (c.clear(), c.update(config)))
 
 
 def as_a_function_in_an_argument(save, marker):
-    evil = {"class_name": "function", "module": "builtins", "config": "eval", "registered_name": "function"}
-    return rewrite(save(small_vae()), lambda c: c["compile_config"].update(loss=evil))
+    config = {"class_name": "function", "module": "builtins", "config": "eval", "registered_name": "function"}
+    return rewrite(save(small_vae()), lambda c: c["compile_config"].update(loss=config))
 
 
 def as_a_download(save, marker):
-    evil = {
+    config = {
         "module": "keras.utils",
         "class_name": "get_file",
         "registered_name": None,
         "config": {"fname": "x"},
     }
-    return rewrite(save(small_vae()), lambda c: c["compile_config"].update(optimizer=evil))
+    return rewrite(save(small_vae()), lambda c: c["compile_config"].update(optimizer=config))
 
 
 CODE = {
@@ -130,7 +135,7 @@ def test_code_in_a_model_does_not_run(save, marker, publish, kind):
 
 
 def test_the_payload_would_run(save, marker):
-    """Otherwise the tests above would prove nothing."""
+    """Without this the tests above would prove nothing."""
     path = as_a_model_of_keras(save, marker)
     keras.models.load_model(path, safe_mode=False)
     assert marker.exists()
@@ -188,7 +193,7 @@ def test_the_library_calls_nothing_that_could_run_a_file():
 
 
 def bomb_of_shape():
-    """A small HDF5 file that declares a terabyte which was never written."""
+    """A small HDF5 file that declares a terabyte but never wrote it."""
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         file.create_dataset("layers/x/vars/0", (2**38,), "float32", chunks=(2**20,), compression="gzip")
@@ -196,7 +201,7 @@ def bomb_of_shape():
 
 
 def zip_bomb(save):
-    """A member that claims to unpack to a terabyte; writing one that does would take an hour."""
+    """An archive member that claims to unpack to a terabyte; writing a real one would take an hour."""
     path = rewrite(save(small_vae()))
     with zipfile.ZipFile(path, "a") as archive:
         archive.getinfo("model.weights.h5").file_size = 2**40
@@ -255,7 +260,7 @@ def test_declared_bytes(tmp_path):
 # -- no model -------------------------------------------------------------------------------------------------
 
 
-def test_a_file_that_is_no_archive(tmp_path, publish):
+def test_a_file_that_is_not_an_archive_is_refused(tmp_path, publish):
     path = tmp_path / "model.keras"
     path.write_bytes(b"not a zip")
     refused(lambda: lc.models.load(path), r"model\.keras is no model that Keras saved: get another copy")

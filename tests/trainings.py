@@ -1,6 +1,6 @@
-"""Train a small model of each kind, or load those of another process: what test_same_answer.py starts.
+"""Train a small model of each kind, or load the models that another process saved, for test_same_answer.py.
 
-It is a program of its own, ``python tests/trainings.py --help``, because "the same answer twice" means two processes.
+It is a program of its own, ``python tests/trainings.py --help``, because the test compares two processes.
 """
 
 import argparse
@@ -41,13 +41,13 @@ def small_models(n_genes, hidden):
 
 
 def model_input(model, x):
-    """The cells as the model takes them."""
+    """The cells in the form that the model takes."""
     batch = np.array(BATCHES)[np.arange(len(x)) // 2 % 2]
     return {"x": x, "batch": batch} if isinstance(model, lc.models.BatchVAE) else x
 
 
 def training_data(model, x):
-    """The cells as the model takes them, and their labels if it learns labels."""
+    """The cells in the form that the model takes, and their labels if it learns labels."""
     label = [np.array(LABELS)[np.arange(len(x)) % 2]] if isinstance(model, lc.models.CellAnnotator) else []
     return model_input(model, x), *label
 
@@ -66,7 +66,7 @@ def train_models(folder, size):
 
 
 def fix_random_draws():
-    """Make every draw a function of its shape alone: the backends draw different numbers from the same seed."""
+    """Make every draw depend only on its shape, because backends draw different numbers from the same seed."""
 
     def generator(shape):
         return np.random.default_rng([int(n) for n in shape])
@@ -84,7 +84,7 @@ def fix_random_draws():
 
 
 def load_models(source, folder, size):
-    """Store z and the loss of the models that lie in ``source``, and save each model once more in the folder."""
+    """Store z and the loss of the models in ``source``, and save each model again in the folder."""
     fix_random_draws()
     x, answers = draw_cells(*SIZES[size][:2]), {}
     for path in sorted(source.glob("*.keras")):

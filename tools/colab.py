@@ -20,7 +20,7 @@ from tools.wheel import build_wheel
 
 ROOT = Path(__file__).parents[1]
 HERE = Path(__file__).parent
-SITE = "LATENTCELLS_SITE"  # the environment variable that names another place to install the wheel from
+SITE = "LATENTCELLS_SITE"  # the environment variable for another address to install the wheel from
 
 INSTALL = """\
 {where}
@@ -41,12 +41,12 @@ try:
 {}
 except Exception as error:
     print(f"{{type(error).__name__}}: {{error}}")"""
-# tag -> what stands in the place of the code
+# tag -> the title that is shown in place of the code
 HIDDEN = {"solution": "Solution", "hide-cell": "Code", "hide-input": "Code"}
 
 
 def requirements(name: str) -> dict[str, str]:
-    """Package -> version, of one of the lists beside this file."""
+    """Package -> version, read from one of the lists beside this file."""
     lines = (HERE / name).read_text(encoding="utf8").splitlines()
     return dict(line.split("==") for line in lines if line and not line.startswith("#"))
 
@@ -55,9 +55,9 @@ def build(sources: Path, site: Path, folder: Path) -> None:
     """Write the edition.
 
     Args:
-        sources: the folder of _config.yml, with `book` and `chapters`.
+        sources: the folder with _config.yml, `book` and `chapters`.
         site: the built book.
-        folder: where to; what is there is replaced.
+        folder: the folder to write, whose contents are replaced.
 
     Raises:
         ValueError: for MyST that has no rule, or a target that the built book lacks.
@@ -85,8 +85,8 @@ def first_cell(address: str, stem: str, wheel: str) -> str:
     """The code that installs the library.
 
     Args:
-        address: of the published site, or "".
-        stem: of the chapter's file.
+        address: the address of the published site, or "".
+        stem: the stem of the chapter's file name.
         wheel: the file name of the wheel.
     """
     adds = " ".join(f"{name}=={version}" for name, version in requirements("colab_adds.txt").items())
@@ -110,8 +110,8 @@ def plain(notebook, page: myst.Page, install: str):
             cell.source = page.convert(cell.source)
         elif "raises-exception" in tags:
             catch(cell)
-        if cover := next((HIDDEN[tag] for tag in HIDDEN if tag in tags), None):
-            hide(cell, cover)
+        if title := next((HIDDEN[tag] for tag in HIDDEN if tag in tags), None):
+            hide(cell, title)
         if figure:
             text = myst.caption(page, figure["name"], page.convert(figure["caption"]))
             cells.append(new_markdown_cell(text, id=f"{cell.id}-caption"))
@@ -122,7 +122,7 @@ def plain(notebook, page: myst.Page, install: str):
 
 
 def catch(cell) -> None:
-    """Let a cell print its exception and go on: Colab's "Run all" stops at one, whatever the cell's tags."""
+    """Make a cell print its exception: Colab's "Run all" stops at an exception, whatever the cell's tags."""
     cell.source = CAUGHT.format(textwrap.indent(cell.source, "    "))
     *before, error = cell.outputs
     printed = new_output("stream", name="stdout", text=f"{error.ename}: {error.evalue}\n")
@@ -130,7 +130,7 @@ def catch(cell) -> None:
 
 
 def hide(cell, title: str) -> None:
-    """Fold a code cell away, in Colab (cellView and @title) and in JupyterLab."""
+    """Fold a code cell, both in Colab (cellView and @title) and in JupyterLab."""
     cell.source = f"# @title {title}\n{cell.source}"
     cell.metadata |= {"cellView": "form", "jupyter": {"source_hidden": True}}
     if title == "Solution":

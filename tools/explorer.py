@@ -1,4 +1,4 @@
-"""`make explorer`: train the small VAE of the latent explorer; write its decoder, its map and a picture of both."""
+"""`make explorer`: train the small VAE of the latent explorer and write its decoder, its map and a picture of both."""
 
 import base64
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-import latentcells as lc  # before Keras: it holds TensorFlow's log lines back
+import latentcells as lc  # before Keras, because it silences TensorFlow's log
 
 import keras  # isort: skip
 
@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parents[1] / "book/_static/explorer"
 MODEL = {"latent_dim": 2, "hidden": (64,), "likelihood": "negative_binomial", "seed": 0}
 TRAINING = {"epochs": 200, "batch_size": 64, "learning_rate": 2e-3}
 
-# Known markers that the data have, in the order of the page, and the cells that each is known for.
+# Known markers in the data, in the order of the page, with the cells that each one marks.
 GENES = {
     "CD3D": "T cells",
     "IL7R": "helper T cells",
@@ -46,7 +46,7 @@ def train(adata, epochs=TRAINING["epochs"]):
 
 
 def export(model, adata) -> dict:
-    """What the page reads: the decoder's layers, the map of all cells and where its genes stand."""
+    """The data for the page: the decoder's layers, the map of all cells and the positions of the page's genes."""
     layers = [model.decoder.get_layer(f"hidden_{i}") for i in range(len(model.hidden))] + [model.head.dense]
     names, label = np.unique(adata.obs["label"].astype(str), return_inverse=True)
     return {
@@ -79,7 +79,7 @@ def _base64(array, dtype) -> str:
 
 
 def picture(model, adata):
-    """The figure that stands on the page where no script runs: the map, and what each type's centre decodes to."""
+    """The figure for readers without scripts: the map, and the decoded expression at the centre of each label."""
     lc.course.plots.use_style()
     z, label = model.encode(lc.inputs(adata)), adata.obs["label"].astype(str).to_numpy()
     names = np.unique(label)
@@ -88,11 +88,11 @@ def picture(model, adata):
     decoded = np.log1p(model.decode(centres)[:, genes])
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5.5), width_ratios=[1, 1.1])
     lc.course.plots.embedding(left, z, label, "Cells in the latent space")
-    image = right.imshow(decoded, cmap="viridis", aspect="auto")
+    heatmap = right.imshow(decoded, cmap="viridis", aspect="auto")
     right.set_xticks(range(len(GENES)), list(GENES), rotation=90, fontsize=10)
     right.set_yticks(range(len(names)), names, fontsize=10)
     right.set_title("Decoded at the centre of each label")
-    figure.colorbar(image, ax=right, label="log1p of counts per ten thousand")
+    figure.colorbar(heatmap, ax=right, label="log1p of counts per ten thousand")
     figure.legend(
         *left.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=10, markerscale=3
     )
@@ -100,7 +100,7 @@ def picture(model, adata):
 
 
 def main():
-    """Train, and write decoder.json and picture.png."""
+    """Train, then write decoder.json and picture.png."""
     adata = lc.datasets.pbmc_reference()
     model = train(adata)
     FOLDER.mkdir(exist_ok=True)

@@ -1,7 +1,7 @@
-"""Write the table of what requirements.lock pins: each package, its version and its licence.
+"""Write the table of the packages that requirements.lock pins, with their versions and licences.
 
-`make licences` writes book/reliability/licences.csv. The licence is what the installed package says of itself; nobody
-has read its files. A package that the lock has for other systems alone is not installed here.
+`make licences` writes book/reliability/licences.csv. The licence is the one in the installed package's metadata; nobody
+has read its files. A package that the lock has only for other systems is not installed here.
 """
 
 import csv
@@ -16,15 +16,15 @@ _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)(?: ; ([^\\]+))?", re.MULTILIN
 
 
 def pinned(text) -> dict:
-    """Name -> its versions, for a lock may pin one for each Python."""
-    found = {}
+    """Name -> versions: a lock may pin a different version for each Python."""
+    versions_of = {}
     for name, version, _ in _PIN.findall(text):
-        found.setdefault(name, []).append(version)
-    return found
+        versions_of.setdefault(name, []).append(version)
+    return versions_of
 
 
 def licence(package) -> str:
-    """What a package's metadata say: its expression, else its classifiers, else its first line on the matter."""
+    """The licence in a package's metadata: its expression, else its classifiers, else the first line of its text."""
     if expression := package.get("License-Expression"):
         return expression
     classifiers = [
@@ -38,24 +38,24 @@ def licence(package) -> str:
 
 def rows(text) -> list:
     """A row for each package of the lock."""
-    found = []
+    table = []
     for name, versions in sorted(pinned(text).items()):
         try:
             terms = licence(metadata.metadata(name))
         except metadata.PackageNotFoundError:
             terms = "not installed on this system"
-        found.append({"package": name, "version": " or ".join(versions), "licence": terms})
-    return found
+        table.append({"package": name, "version": " or ".join(versions), "licence": terms})
+    return table
 
 
 def main():
     """Write the table."""
-    found = rows((ROOT / "requirements.lock").read_text(encoding="utf8"))
+    table = rows((ROOT / "requirements.lock").read_text(encoding="utf8"))
     with open(TABLE, "w", encoding="utf8", newline="") as file:
-        writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")
+        writer = csv.DictWriter(file, list(table[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(found)
-    print(f"{len(found)} packages: {TABLE.relative_to(ROOT)}")
+        writer.writerows(table)
+    print(f"{len(table)} packages: {TABLE.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""MyST Markdown, as the chapters write it, turned into Markdown and HTML that every notebook program shows.
+"""Convert the MyST Markdown of the chapters to Markdown and HTML that every notebook program shows.
 
-Titles, addresses, figure numbers and references come from the built book. With the book's address a reference is a
-link to its page, without it the same words. A directive or a role that is not known here is an error, so that none
-reaches a reader as raw text.
+Titles, addresses, figure numbers and references come from the built book. If the book's address is known, a reference
+becomes a link to its page, otherwise plain text. An unknown directive or role is an error, so that no raw MyST reaches
+a reader.
 """
 
 import posixpath
@@ -20,7 +20,7 @@ BLOCK = re.compile(r"^(?P<fence>`{3,}|:{3,})(?P<info>.*)\n(?P<body>(?:.*\n)*?)(?
 DIRECTIVE = re.compile(r"\{([\w:-]+)\}\s*(.*)")
 OPTION = re.compile(r":([\w-]+):[ \t]*(.*)\n")
 INLINE = re.compile(
-    r"^\([\w-]+\)=\n"  # the name of what follows
+    r"^\([\w-]+\)=\n"  # a target, which names what follows it
     r"|(?:\{(?P<role>[\w:-]+)\})?(?P<ticks>`+)(?P<content>.+?)(?P=ticks)"
     r"|\[(?P<text>[^\]]+)\]\((?P<target>[^)\s]+)\)",
     re.M | re.S,
@@ -32,8 +32,8 @@ PROTECTED = re.compile(r'<span class="bibtex-protected">(.*?)</span>')
 
 
 def directive(block: re.Match) -> tuple[str, str, dict[str, str], str]:
-    """Name, argument, options and body of a directive that `BLOCK` has found; the name of a listing is empty."""
-    name, argument = found.groups() if (found := DIRECTIVE.fullmatch(block["info"])) else ("", "")
+    """Name, argument, options and body of a directive that `BLOCK` matched; a code listing has an empty name."""
+    name, argument = match.groups() if (match := DIRECTIVE.fullmatch(block["info"])) else ("", "")
     body, options = block["body"], {}
     while name and (option := OPTION.match(body)):
         options[option[1]], body = option[2], body[option.end() :]
@@ -41,7 +41,7 @@ def directive(block: re.Match) -> tuple[str, str, dict[str, str], str]:
 
 
 class Book:
-    """What the built book knows.
+    """The targets, figure numbers and references of the built book.
 
     Args:
         site: the folder of the built site.
@@ -54,7 +54,7 @@ class Book:
         self.sources, self.address = sources, address
         with open(site / "objects.inv", "rb") as file:
             inventory = InventoryFile.load(file, address, posixpath.join)
-        # what a role or a link may name -> (address, title)
+        # the names that a role or a link may use -> (address, title)
         self.targets = {
             kind: {name.lower(): entry[2:] for name, entry in inventory[f"std:{kind}"].items()}
             for kind in ("doc", "label", "term")
@@ -64,39 +64,39 @@ class Book:
         self.bibliography = parse_file(bibliography)
 
     def find(self, kind: str, name: str) -> tuple[str, str]:
-        """Address and title of a page ("doc"), a named place ("label") or a word of the glossary ("term")."""
+        """Address and title of a page ("doc"), a target ("label") or a glossary term ("term")."""
         try:
             return self.targets[kind][name.lower()]
         except KeyError:
             raise ValueError(f"the book has no {kind} {name!r}; build it again, or fix the name") from None
 
     def number(self, figure: str) -> str:
-        """What the book calls a figure, for instance "Fig. 2"."""
+        """A figure's number in the book, for instance "Fig. 2"."""
         if figure not in self.figures:
             raise ValueError(f"the book has no figure {figure!r}; build it again, or fix the name")
         return self.figures[figure]
 
     def link(self, text: str, address: str) -> str:
-        """A link, where the book's address is known."""
+        """A link if the book's address is known, else the text alone."""
         return f"[{text}]({address})" if self.address else text
 
 
 class Page:
-    """One page of the book on its way to plain Markdown; it remembers what it cites.
+    """A page of the book to convert; it collects the keys that it cites.
 
     Args:
         book: the `Book`.
-        name: of the page, for instance ``"chapters/01_vae"``.
+        name: the page's name, for instance ``"chapters/01_vae"``.
     """
 
     def __init__(self, book: Book, name: str):
         self.book, self.folder, self.cited = book, posixpath.dirname(name), []
 
     def convert(self, text: str) -> str:
-        """The text of a cell, without MyST.
+        """The text of a cell converted to plain Markdown.
 
         Raises:
-            ValueError: for a directive, a role or a target that is not known.
+            ValueError: for an unknown directive, role or target.
         """
         parts, end = [], 0
         for block in BLOCK.finditer(text):
@@ -105,7 +105,7 @@ class Page:
         return "".join(parts) + INLINE.sub(self._inline, text[end:])
 
     def path(self, target: str) -> str:
-        """Where a path that is written on this page leads, from the folder of the sources."""
+        """A path written on this page, relative to the folder of the sources."""
         return posixpath.normpath(posixpath.join(self.folder, target))
 
     def _block(self, block: re.Match) -> str:
@@ -116,14 +116,14 @@ class Page:
             raise ValueError(f"no rule for the directive {{{name}}}: add one to tools/myst.py")
         return DIRECTIVES[name](self, self.convert(argument), options, self.convert(body))
 
-    def _inline(self, found: re.Match) -> str:
-        if found["target"]:
-            return self._link(found["text"], found["target"])
-        if found["role"] is None:
-            return found[0] if found["ticks"] else ""
-        if found["role"] not in ROLES:
-            raise ValueError(f"no rule for the role {{{found['role']}}}: add one to tools/myst.py")
-        return ROLES[found["role"]](self, " ".join(found["content"].split()))
+    def _inline(self, match: re.Match) -> str:
+        if match["target"]:
+            return self._link(match["text"], match["target"])
+        if match["role"] is None:
+            return match[0] if match["ticks"] else ""
+        if match["role"] not in ROLES:
+            raise ValueError(f"no rule for the role {{{match['role']}}}: add one to tools/myst.py")
+        return ROLES[match["role"]](self, " ".join(match["content"].split()))
 
     def _link(self, text: str, target: str) -> str:
         if "://" in target:
@@ -140,12 +140,12 @@ def admonition(page, title, options, body):
 
 
 def dropdown(page, title, options, body):
-    """What opens by a click."""
+    """A block that opens with a click."""
     return f"<details>\n<summary>{title}</summary>\n\n{body}\n\n</details>"
 
 
 def figure(page, path, options, body):
-    """The image and its caption. Without an address it is inside the notebook, which Colab alone does not show."""
+    """The image and its caption. Without an address the image is embedded, which works everywhere but in Colab."""
     source = page.book.sources / page.path(path)
     if page.book.address:
         address = posixpath.join(page.book.address, "_images", source.name)
@@ -155,7 +155,7 @@ def figure(page, path, options, body):
 
 
 def caption(page, name, text):
-    """A figure's caption, with the number that it has in the book."""
+    """A figure's caption with its number in the book."""
     return f"**{page.book.number(name)}.** {text}"
 
 
@@ -179,7 +179,7 @@ DIRECTIVES = {
 
 
 def _text_and_target(content):
-    """``text <target>``, or a target alone, whose text is None."""
+    """(text, target) of ``text <target>``; for a target alone the text is None."""
     named = re.fullmatch(r"(.+?)\s*<(.+)>", content)
     return named.groups() if named else (None, content)
 
@@ -192,7 +192,7 @@ def doc(page, content):
 
 
 def term(page, content):
-    """A word of the glossary."""
+    """A glossary term."""
     text, name = _text_and_target(content)
     return page.book.link(text or name, page.book.find("term", name)[0])
 

@@ -1,8 +1,8 @@
-"""Write notebooks so that the same content is always the same bytes.
+"""Write notebooks so that the same content always gives the same bytes.
 
-One kernel name, no trace of the machine or of the time of execution, stable unique cell ids, one stream output
-where the kernel sent several pieces, no metadata that nothing here reads, sorted keys. Outputs and execution counts
-stay as they are. With --check the files are only named, and the exit status is 1.
+A normal notebook has one kernel name, no trace of the machine or of the time of execution, stable unique cell ids, one
+stream output where the kernel sent several pieces, only the metadata that this repository reads, and sorted keys.
+Outputs and execution counts are kept. With --check the files are only listed, and the exit status is 1.
 """
 
 import argparse
@@ -20,7 +20,9 @@ NOTEBOOK_METADATA = {
 }
 KEPT_OF_NOTEBOOK = {"latentcells"}
 KEPT_OF_CELL = {"latentcells", "mystnb", "tags"}
-FOLDER = re.compile(r"/[^\s\x1b]*/(?=lib/latentcells/|site-packages/)")  # of one machine, in a traceback
+FOLDER = re.compile(
+    r"/[^\s\x1b]*/(?=lib/latentcells/|site-packages/)"
+)  # a folder of one machine, in a traceback
 
 
 def normalise(text: str) -> str:
@@ -28,11 +30,11 @@ def normalise(text: str) -> str:
     nb = nbformat.from_dict(json.loads(text))
     nb.nbformat, nb.nbformat_minor = 4, 5
     nb.metadata = {k: v for k, v in nb.metadata.items() if k in KEPT_OF_NOTEBOOK} | NOTEBOOK_METADATA
-    taken = set()
+    used_ids = set()
     for cell in nb.cells:
         cell.source = _joined(cell.source)
         cell.metadata = {k: v for k, v in cell.metadata.items() if k in KEPT_OF_CELL and v}
-        cell.id = _free_id(cell, taken)
+        cell.id = _free_id(cell, used_ids)
         if cell.cell_type == "code":
             cell.outputs = _merge_streams(cell.outputs)
             for output in cell.outputs:
@@ -46,13 +48,13 @@ def _joined(source: str | list[str]) -> str:
     return source if isinstance(source, str) else "".join(source)
 
 
-def _free_id(cell: dict, taken: set[str]) -> str:
-    """The cell's own id or, where it has none or an earlier cell has it, one made from what the cell says."""
-    chosen, n = cell.get("id"), 0
-    while chosen is None or chosen in taken:
-        chosen, n = hashlib.sha256(f"{n} {cell.cell_type} {cell.source}".encode()).hexdigest()[:8], n + 1
-    taken.add(chosen)
-    return chosen
+def _free_id(cell: dict, used_ids: set[str]) -> str:
+    """The cell's own id or, if it has none or an earlier cell uses it, a hash of the cell's content."""
+    cell_id, n = cell.get("id"), 0
+    while cell_id is None or cell_id in used_ids:
+        cell_id, n = hashlib.sha256(f"{n} {cell.cell_type} {cell.source}".encode()).hexdigest()[:8], n + 1
+    used_ids.add(cell_id)
+    return cell_id
 
 
 def _merge_streams(outputs: list[dict]) -> list[dict]:
@@ -68,7 +70,7 @@ def _merge_streams(outputs: list[dict]) -> list[dict]:
 
 
 def main() -> int:
-    """Run the command line; the exit status."""
+    """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if a file is not normal")
     parser.add_argument("notebooks", nargs="+", type=Path)

@@ -1,4 +1,4 @@
-"""The library's wheel, for those who install it outside of a clone."""
+"""Build the library's wheel, for installation without a clone."""
 
 import os
 import shutil
@@ -11,21 +11,23 @@ ROOT = Path(__file__).parents[1]
 
 
 def build_wheel(folder: Path, results: Path | None = None) -> str:
-    """Build the library's wheel in ``folder``, with the stored runs of ``results`` inside; its file name.
+    """Build the library's wheel in ``folder``, including the stored runs of ``results``; return its file name.
 
-    It is built from a copy, for setuptools puts what it finds in an old `build` folder into the wheel as well.
+    It is built from a copy, because setuptools would include the files of an old `build` folder.
     """
-    with tempfile.TemporaryDirectory() as stage:
+    with tempfile.TemporaryDirectory() as copy:
         for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT"):
-            shutil.copy(ROOT / name, stage)
-        built = shutil.ignore_patterns("*.egg-info", "__pycache__")
-        shutil.copytree(ROOT / "lib", Path(stage, "lib"), ignore=built)
+            shutil.copy(ROOT / name, copy)
+        ignored = shutil.ignore_patterns("*.egg-info", "__pycache__")
+        shutil.copytree(ROOT / "lib", Path(copy, "lib"), ignore=ignored)
         if results:
-            shutil.copytree(results, Path(stage, "lib/latentcells/book/results"))
+            shutil.copytree(results, Path(copy, "lib/latentcells/book/results"))
         pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        same_bytes = os.environ | {"SOURCE_DATE_EPOCH": "315532800"}  # 1980: a zip knows no earlier date
+        environment = os.environ | {
+            "SOURCE_DATE_EPOCH": "315532800"
+        }  # 1980, the earliest date that a zip can store
         subprocess.run(
-            [*pip, "--no-build-isolation", "--wheel-dir", folder, stage], check=True, env=same_bytes
+            [*pip, "--no-build-isolation", "--wheel-dir", folder, copy], check=True, env=environment
         )
     (wheel,) = folder.glob("*.whl")
     return wheel.name

@@ -4,7 +4,7 @@ import pytest
 
 @pytest.fixture
 def eager(monkeypatch):
-    """Trainings of a step or two run eagerly, which is faster than to trace them."""
+    """Run trainings of a step or two eagerly, which is faster than tracing them."""
     compile_ = keras.Model.compile
 
     def compile_eagerly(model, *arguments, **options):

@@ -1,4 +1,4 @@
-"""What the stored run of chapter 3 computes, on the data that come with scanpy."""
+"""The functions of chapter 3's stored run, on the data that come with scanpy."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def test_genes_are_those_that_three_training_cells_express(cells):
     assert 0 < selected.n_vars < cells.log1p.n_vars
 
 
-def test_every_selection_returns_the_number_of_genes_asked_for(cells):
+def test_every_selection_returns_the_requested_number_of_genes(cells):
     for way in ("seurat", *hvg.CONTROLS):
         assert len(set(hvg.choose(cells, way, 50))) == 50
     assert len(hvg.choose(cells, hvg.ALL, None)) == cells.log1p.n_vars
@@ -39,7 +39,7 @@ def test_random_genes_differ_between_seeds(cells):
 
 
 @pytest.mark.usefixtures("eager")
-def test_a_cell_without_the_chosen_genes_sits_on_the_prior(cells, monkeypatch):
+def test_a_cell_without_the_chosen_genes_gets_the_prior_mean(cells, monkeypatch):
     monkeypatch.setattr(hvg, "EPOCHS", 1)
     genes = hvg.choose(cells, "random genes", 5)
     empty = np.asarray(cells.log1p[:, genes].X.sum(axis=1)).ravel() == 0

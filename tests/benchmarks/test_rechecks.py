@@ -1,4 +1,4 @@
-"""A stored run still holds: it was made by this very library, or today's library reproduces a row of it."""
+"""A stored run still holds: it was made by this version of the library, or the library reproduces a row of it."""
 
 import pytest
 
@@ -12,7 +12,7 @@ LIBRARY = library_hash()
 
 
 def check(name, run):
-    """Fail if the row of a stored run that another library made is not reproduced."""
+    """Fail if a row of a stored run by another version of the library is not reproduced."""
     if run["library"] == LIBRARY:
         pytest.skip("made by this very library")
     if name in rechecks.UNCHECKED:
@@ -20,7 +20,7 @@ def check(name, run):
     assert name in rechecks.RECHECKS, f"{name}: give it a recheck in benchmarks/rechecks.py"
     recheck = rechecks.RECHECKS[name]
     try:
-        value = recheck.again()[recheck.metric]
+        value = recheck.recompute()[recheck.metric]
     except datasets.DataUnavailable as error:
         pytest.skip(str(error))
     except ModuleNotFoundError as error:
@@ -41,7 +41,7 @@ def test_a_stored_run_still_holds(path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", rechecks.RECHECKS)
-def test_a_recheck_is_about_a_stored_row_and_a_doctored_one_contradicts_it(name):
+def test_a_recheck_has_a_stored_row_and_finds_a_doctored_one(name):
     stored = rechecks.RECHECKS[name].row(load(FOLDER / f"{name}.json"))
     assert not rechecks.contradiction(stored, stored["values"][0])
     doctored = stored | {"mean": stored["values"][0] + 4 * max(stored["sd"] or 0, rechecks.FLOOR)}
@@ -50,23 +50,23 @@ def test_a_recheck_is_about_a_stored_row_and_a_doctored_one_contradicts_it(name)
 
 @pytest.fixture
 def run(monkeypatch):
-    """run(again): a stored run of another library, of mean 0.52 and sd 0.02, whose recheck calls ``again``."""
+    """run(recompute): a stored run by another library, mean 0.52 and sd 0.02, whose recheck calls ``recompute``."""
     stored = row("kang", "PCA", "ari", [0.5, 0.54, 0.52], baseline=True)
 
-    def run(again):
-        monkeypatch.setitem(rechecks.RECHECKS, "run", rechecks.Recheck("kang", "PCA", "ari", again))
+    def run(recompute):
+        monkeypatch.setitem(rechecks.RECHECKS, "run", rechecks.Recheck("kang", "PCA", "ari", recompute))
         return {"library": "another", "rows": [stored]}
 
     return run
 
 
-def test_within_three_standard_deviations_it_holds(run):
+def test_a_value_within_three_standard_deviations_holds(run):
     check("run", run(lambda: {"ari": 0.579}))
     check("run", run(lambda: {"ari": 0.461}))
 
 
 @pytest.mark.parametrize("value", [0.581, 0.459])
-def test_beyond_them_it_fails_and_says_what_to_do(run, value):
+def test_a_value_beyond_three_standard_deviations_fails_with_a_remedy(run, value):
     with pytest.raises(AssertionError, match=rf"run: ari of 'PCA' on 'kang' is {value} now, .*make results"):
         check("run", run(lambda: {"ari": value}))
 
@@ -88,9 +88,9 @@ def test_a_run_without_a_recheck_fails(run):
 
 
 @pytest.mark.parametrize("error", [datasets.DataUnavailable, ModuleNotFoundError])
-def test_what_is_not_installed_or_available_is_named(run, error):
-    def again():
+def test_a_recheck_skips_and_names_what_is_not_installed_or_available(run, error):
+    def recompute():
         raise error("harmony is missing")
 
     with pytest.raises(pytest.skip.Exception, match="harmony is missing"):
-        check("run", run(again))
+        check("run", run(recompute))

@@ -25,7 +25,7 @@ def test_a_row_for_each_metric_with_its_unit():
     assert elbo["baseline"] and f1["baseline"] and (f1["dataset"], f1["method"]) == ("kang", "VAE")
 
 
-def test_a_score_is_asked_once_for_each_seed():
+def test_a_score_is_computed_once_for_each_seed():
     (row,) = records.over_seeds("kang", "VAE", lambda seed: {"r2": seed / 10})
     assert row["values"] == [0, 0.1, 0.2, 0.3, 0.4] and not row["baseline"]
     (row,) = records.over_seeds("kang", "PCA", lambda seed: {"r2": seed / 10}, baseline=True, seeds=range(1))
@@ -48,7 +48,7 @@ def test_a_stored_run_names_the_library_and_its_packages(tmp_path):
     assert {"python", "keras", "numpy"} <= run["versions"].keys()
 
 
-def test_two_rows_of_the_same_thing_are_refused(tmp_path):
+def test_duplicate_rows_are_refused(tmp_path):
     path = tmp_path / "01_test.json"
     with pytest.raises(ValueError, match="two rows for seconds of 'VAE' on 'kang'"):
         records.record(path, "make results", rows() + rows())
@@ -62,7 +62,7 @@ def test_a_bare_name_means_the_books_results(tmp_path, monkeypatch):
     assert results.values("01_test", "kang", "seconds") == {"VAE": [1.0, 2.0, 4.0]}
 
 
-def test_the_librarys_hash_changes_with_content_and_name_only(tmp_path):
+def test_the_library_hash_changes_only_with_content_and_name(tmp_path):
     module = tmp_path / "module.py"
     module.write_text("a = 1\n")
     first = records.library_hash(tmp_path)

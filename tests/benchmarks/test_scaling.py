@@ -1,4 +1,4 @@
-"""The measurement of scaling: its file and its rows."""
+"""The scaling benchmark: its file and its rows."""
 
 import csv
 
@@ -10,8 +10,8 @@ from latentcells.course.results import load
 from latentcells.datasets import stream
 
 
-def test_a_file_has_the_size_asked_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(scaling, "ONE", 60)
+def test_a_file_has_the_requested_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(scaling, "N_SIMULATED", 60)
     scaling.write(tmp_path / "cells.h5ad", 180)
     with h5py.File(tmp_path / "cells.h5ad") as file:
         assert tuple(file["layers/counts"].attrs["shape"]) == (180, scaling.GENES)
@@ -43,8 +43,8 @@ def test_the_page_shows_the_stored_run():
         assert list(csv.DictReader(file)) == scaling.table(load(scaling.STORED)["rows"])
 
 
-def test_what_the_stored_run_shows():
-    """Memory does not grow with the file, and most of the rate in memory is reached."""
+def test_the_stored_run_shows_constant_memory_and_most_of_the_rate():
+    """Memory does not grow with the file, and training from disk reaches most of the rate in memory."""
     rows = [row for row in load(scaling.STORED)["rows"] if row["method"] == scaling.FROM_DISK]
     growth = {row["metric"]: row["mean"] for row in rows if row["metric"].startswith("memory_growth")}
     share = [row["mean"] for row in rows if row["metric"].startswith("ratio_to_in_memory")]

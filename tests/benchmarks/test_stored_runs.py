@@ -1,4 +1,4 @@
-"""The stored runs of the book: what a chapter trains is what `make results` chose."""
+"""The stored runs of the book: a chapter trains the setting that `make results` chose."""
 
 import nbformat
 import pytest

@@ -1,11 +1,11 @@
-"""What the stored run of chapter 7 computes, on the data that come with scanpy."""
+"""The functions of chapter 7's stored run, on the data that come with scanpy."""
 
 import numpy as np
 import pytest
 
 import latentcells as lc
 from benchmarks import transformer, transformer_genes
-from benchmarks.alone import alone
+from benchmarks.alone import run_alone
 
 GENES = 60
 
@@ -18,7 +18,7 @@ def task(monkeypatch, eager):
     task = transformer.arrays(*(adata[part, :GENES].copy() for part in (cells[:150], cells[150:200])))
     label = np.concatenate([task.label, adata.obs["label"].astype(str).to_numpy()[cells[150:200]]])
     monkeypatch.setattr(transformer_genes, "split", lambda seed: (task, label, np.arange(200) >= 150))
-    monkeypatch.setattr(transformer_genes, "everything", lambda seed: task)
+    monkeypatch.setattr(transformer_genes, "split_all_genes", lambda seed: task)
     monkeypatch.setattr(transformer_genes, "variable", lambda seed, n: np.arange(n))
     monkeypatch.setattr(
         transformer_genes, "modules", lambda seed, n: np.arange(GENES).reshape(n, -1).tolist()
@@ -40,20 +40,20 @@ def test_each_kind_of_token_makes_a_network_that_labels_the_test_cells(task, tmp
         assert np.allclose(probability.sum(axis=1), 1, atol=1e-5), kind
 
 
-def test_the_largest_sets_are_taken(task):
+def test_the_largest_sets_are_chosen(task):
     assert transformer_genes.largest_sets(task.genes, 1) == {"large": list(range(5, 20))}
 
 
 def test_shuffled_sets_keep_sizes_and_overlaps():
     sets = [[0, 1, 2], [2, 3, 4, 5]]
-    other = transformer_genes.shuffled(sets, seed=1)
-    assert other != sets
-    assert [len(own) for own in other] == [3, 4]
-    assert len(set(other[0]) & set(other[1])) == 1
-    assert set().union(*other) == set(range(6))
+    result = transformer_genes.shuffled(sets, seed=1)
+    assert result != sets
+    assert [len(genes) for genes in result] == [3, 4]
+    assert len(set(result[0]) & set(result[1])) == 1
+    assert set().union(*result) == set(range(6))
 
 
-def test_regression_reads_what_the_tokens_hold(task):
+def test_regression_gets_only_what_the_tokens_hold(task):
     cells, keywords = transformer_genes.tokens("expressed", 5, seed=0)
     _, test = transformer_genes.linear_values(cells, keywords)
     values = cells.scaled(cells.test_counts)
@@ -79,7 +79,7 @@ def test_a_cell_without_the_genes_gets_the_frequencies_of_the_names(task):
     assert not np.allclose(probability[1], probability[0])
 
 
-def test_the_setting_is_that_with_the_best_mean_over_the_seeds():
+def test_the_setting_with_the_best_mean_over_seeds_is_chosen():
     scores = {0: (0.5, 0.1), 1: (0.2, 0.3), 2: (0.4, 0.4), 3: (0.1, 0.6)}
 
     def ask(item):
@@ -121,8 +121,8 @@ def test_the_formula_is_that_of_chapter_9():
     assert transformer_genes.flops(20, 3, 5) == 8 * 20 * 9 + 4 * 20 * 3 * 5 + 4 * 400 * 3
 
 
-def test_a_function_runs_alone():
-    assert alone(np.linalg.norm, np.array([3.0, 4.0]))[0] == 5
-    assert alone(np.sum, np.ones((2, 3)), 0)[0].tolist() == [2, 2, 2]
-    small, large = (alone(np.tile, np.zeros(n), 2)[1] for n in (10, 10_000_000))
+def test_a_function_runs_in_a_fresh_process():
+    assert run_alone(np.linalg.norm, np.array([3.0, 4.0]))[0] == 5
+    assert run_alone(np.sum, np.ones((2, 3)), 0)[0].tolist() == [2, 2, 2]
+    small, large = (run_alone(np.tile, np.zeros(n), 2)[1] for n in (10, 10_000_000))
     assert large > small + 100

@@ -1,6 +1,6 @@
-"""What the book keeps to: its sources, its built pages and the files beside it.
+"""The rules for the book's sources, its built pages and the other files of the repository.
 
-Each rule yields one line per problem, and takes what it checks as text: test_book_rules.py shows it a bad one.
+A rule takes the text that it checks and yields one line per problem; test_book_rules.py tests each on a bad text.
 """
 
 import re
@@ -17,7 +17,7 @@ from bs4 import BeautifulSoup
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "_build/html"
 
-# Written in pieces, so that this file does not name what it forbids.
+# Written in pieces, so that this file does not contain the names that it forbids.
 REGISTRIES = [
     ".".join(parts)
     for parts in (
@@ -37,12 +37,12 @@ NO_CHROMIUM = "no Chromium here: the tests in a browser are skipped (Debian: apt
 
 
 def chromium() -> str | None:
-    """The path of a browser that the tests can drive."""
+    """The path of a Chromium that the tests can use, or None."""
     return next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 
 
 def sources() -> dict[str, str]:
-    """Every page of the book, as the Markdown that its author wrote, by its path."""
+    """The Markdown source of every page of the book, by path."""
     pages = {path: path.read_text(encoding="utf8") for path in sorted((ROOT / "book").rglob("*.md"))}
     for path in sorted((ROOT / "chapters").glob("*.ipynb")):
         cells = nbformat.read(path, as_version=4).cells
@@ -101,7 +101,7 @@ def undefined_terms(page: str, terms: set[str]) -> Iterator[str]:
 
 
 class Site:
-    """A built site: its pages, parsed, and the anchors that each of them has."""
+    """A built site: its parsed pages and the anchors of each page."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -128,10 +128,10 @@ class Site:
             return True
         # the 404 page is shown at any address, and its links begin with a slash
         root = self.folder if url.path.startswith("/") else path.parent
-        there = (root / unquote(url.path).lstrip("/")).resolve() if url.path else path
-        if not there.is_file():
+        file = (root / unquote(url.path).lstrip("/")).resolve() if url.path else path
+        if not file.is_file():
             return False
-        return not url.fragment or there not in self.anchors or unquote(url.fragment) in self.anchors[there]
+        return not url.fragment or file not in self.anchors or unquote(url.fragment) in self.anchors[file]
 
     def images_without_alt(self) -> Iterator[str]:
         for path, page in self.pages.items():
@@ -139,11 +139,11 @@ class Site:
                 alt = (image.get("alt") or "").strip()
                 if not alt or re.search(
                     r"\.(?:png|svg|jpe?g|gif)$", alt
-                ):  # Sphinx puts the file name where none is given
+                ):  # Sphinx's default is the file name
                     yield f"{path.relative_to(self.folder)}: {image.get('src')} has no alt text"
 
     def other_hosts(self) -> Iterator[str]:
-        """What a page loads by itself from elsewhere: scripts, styles, fonts, images and frames, not links."""
+        """What a page loads from another host: scripts, styles, fonts, images and frames; links do not count."""
         for path, page in self.pages.items():
             loaded = page.select("[src], link[href]:not([rel=canonical]), object[data]")
             for target in (tag.get("src") or tag.get("href") or tag.get("data") for tag in loaded):
@@ -159,11 +159,13 @@ class Site:
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()) / 1e6
 
 
-# Files beside the book.
+# Other files of the repository.
 
 
 def forbidden_addresses(text: str) -> Iterator[str]:
-    text = re.sub(r"(?:\\u001b|\x1b)\[[\d;]*m", "", text)  # a traceback's colours hide where a path begins
+    text = re.sub(
+        r"(?:\\u001b|\x1b)\[[\d;]*m", "", text
+    )  # colour codes in a traceback hide where a path begins
     yield from (f"names the package registry {host}" for host in REGISTRIES if host in text)
     yield from (f"names a path of one machine: {path}..." for path in MACHINE_PATHS.findall(text))
 

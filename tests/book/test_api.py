@@ -1,4 +1,4 @@
-"""The pages of the library's public names: none is missing, and each says what its docstring says."""
+"""The API pages: no public name is missing, and each entry shows the name's docstring."""
 
 import inspect
 import re
@@ -12,7 +12,7 @@ import latentcells as lc
 
 
 def walk(module):
-    """(page, full name, object) of every public name, modules aside."""
+    """(page, full name, object) of every public name that is not a module."""
     package = module.__name__.split(".")[1:2]
     for name in module.__all__:
         value = getattr(module, name)
@@ -23,18 +23,18 @@ def walk(module):
 
 
 NAMES = {name: (page, value) for page, name, value in walk(lc)}
-CALLED = {"compile", "evaluate", "export", "fit", "predict", "summary", "test_on_batch", "train_on_batch"}
+INHERITED = {"compile", "evaluate", "export", "fit", "predict", "summary", "test_on_batch", "train_on_batch"}
 CLASSES = {name: value for name, (_, value) in NAMES.items() if inspect.isclass(value)}
 
 
 def letters(text):
-    """What is left of a text, or of reStructuredText, when its markup goes."""
+    """The letters and digits of a text, or of reStructuredText without its markup."""
     return re.sub(r":\w+:(?=`)|[\W_]", "", text).lower()
 
 
 @pytest.fixture(scope="module")
 def entries(site):
-    """The entry of each name on the pages: its signature and its text."""
+    """The entry of each name on the API pages: its signature and its text."""
     pages = site.folder / "book/api"
     return {
         (path.stem, term["id"]): (term, term.find_next_sibling("dd"))
@@ -43,7 +43,7 @@ def entries(site):
     }
 
 
-def test_every_public_name_has_one_entry_and_nothing_else_has(entries):
+def test_every_public_name_has_one_entry_and_no_other_name_has(entries):
     shown = [name for _, name in entries]
     assert len(shown) == len(set(shown))
     assert {(page, name) for name, (page, _) in NAMES.items()} == {
@@ -85,10 +85,10 @@ def test_every_table_lists_its_names(site):
     assert linked >= names | packages
 
 
-def test_public_methods_are_there_and_those_of_keras_are_not(entries):
+def test_public_methods_have_entries_and_those_of_keras_do_not(entries):
     for name, value in CLASSES.items():
         methods = inspect.getmembers(value, inspect.isfunction)
-        ours = {
+        own_methods = {
             method
             for method, function in methods
             if not method.startswith("_")
@@ -98,12 +98,12 @@ def test_public_methods_are_there_and_those_of_keras_are_not(entries):
         page = NAMES[name][0]
         shown = {
             entry.removeprefix(f"{name}.")
-            for at, entry in entries
-            if at == page and entry.startswith(f"{name}.")
+            for entry_page, entry in entries
+            if entry_page == page and entry.startswith(f"{name}.")
         }
         inherited = {method for method in shown if method in dir(keras.Model)}
-        assert ours - set(dir(keras.Model)) <= shown, name
-        assert inherited <= ours & CALLED
+        assert own_methods - set(dir(keras.Model)) <= shown, name
+        assert inherited <= own_methods & INHERITED
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_public_methods_are_there_and_those_of_keras_are_not(entries):
         ("models.VAE", "01_vae"),  # its code uses it
         ("datasets.kang", "05_batch_correction"),  # its data set
         ("likelihoods.Gaussian", "01_vae"),  # chosen by its name
-        ("layers.CellToken", "06_transformer"),  # a part of what it uses
+        ("layers.CellToken", "06_transformer"),  # part of a model that it uses
         ("markers.stability", "08_transformer_markers"),  # the chapter of its package
     ],
 )
@@ -125,11 +125,11 @@ def test_the_chapter_is_the_one_that_uses_the_name_first(entries, name, chapter)
 
 def test_every_entry_names_a_page_that_explains_it(entries):
     for name, (page, _) in NAMES.items():
-        said = [p for p in entries[page, name][1]("p", recursive=False) if p.text.startswith("Explained in")]
-        assert len(said) == 1 and said[0].a["href"].startswith("../"), name
+        links = [p for p in entries[page, name][1]("p", recursive=False) if p.text.startswith("Explained in")]
+        assert len(links) == 1 and links[0].a["href"].startswith("../"), name
 
 
-def test_no_page_sends_a_reader_to_a_private_module(site):
+def test_no_page_names_a_private_module(site):
     for path, page in site.pages.items():
         if path.parent.name == "api":
             assert not re.findall(r"\blatentcells\.(?:\w+\.)*_\w+", page.text), path.name

@@ -1,4 +1,4 @@
-"""The book's sources, its built pages and the repository's files keep the rules of tests/book/book_rules.py."""
+"""The book's sources, its built pages and the repository's files follow the rules of tests/book/book_rules.py."""
 
 import re
 import subprocess
@@ -34,7 +34,7 @@ def test_glossary_terms_resolve(page):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.endswith(".md")])
-def test_no_result_is_typed(page):
+def test_no_result_is_typed_by_hand(page):
     assert not typed_numbers(PAGES[page])
 
 
@@ -43,7 +43,7 @@ def test_every_chapter_and_page_is_built(site):
     assert {re.sub(r"\.(md|ipynb)$", "", page) for page in PAGES} <= built
 
 
-def test_internal_links_are_alive(site):
+def test_no_internal_link_is_dead(site):
     assert not list(site.dead_links())
 
 
@@ -59,21 +59,21 @@ def test_the_site_is_small(site):
     assert site.megabytes() < 25
 
 
-def test_every_page_says_what_it_is_about_and_has_a_card(site):
+def test_every_page_has_a_description_and_a_social_card(site):
     for name in PAGES:
         path = (rules.SITE / name).with_suffix(".html")
-        about = {
+        metadata = {
             tag.get("property", tag.get("name")): tag["content"]
             for tag in site.pages[path]("meta", content=True)
         }
-        assert len(about["description"]) > 40 and about["og:title"], name
-        assert (rules.SITE / about["og:image"]).is_file(), name
+        assert len(metadata["description"]) > 40 and metadata["og:title"], name
+        assert (rules.SITE / metadata["og:image"]).is_file(), name
 
 
-def test_every_page_in_the_history_says_when_it_was_last_changed(site):
+def test_every_committed_page_shows_when_it_was_last_changed(site):
     history = ["git", "log", "--format=", "--name-only", "--", "book", "chapters"]
-    known = subprocess.run(history, cwd=ROOT, capture_output=True, text=True).stdout.split()
-    for name in set(PAGES) & set(known):
+    committed = subprocess.run(history, cwd=ROOT, capture_output=True, text=True).stdout.split()
+    for name in set(PAGES) & set(committed):
         assert "Last updated on" in site.pages[(rules.SITE / name).with_suffix(".html")].text, name
 
 
@@ -90,7 +90,7 @@ def test_no_file_names_a_registry_or_a_machine():
         for path in rules.committed_files()
     }
     assert len(problems) > 10
-    assert not {path: found for path, found in problems.items() if found}
+    assert not {path: lines for path, lines in problems.items() if lines}
 
 
 def test_lock_has_hashes_and_no_addresses():
@@ -104,9 +104,9 @@ def test_lock_satisfies_pyproject():
         re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements.lock").read_text(encoding="utf8"), re.M)
     )
     locked_extras = (line for extra in ("book", "test", "classroom", "lab") for line in extras[extra])
-    for wanted in map(Requirement, [*project["dependencies"], *locked_extras]):
-        assert locked.get(wanted.name) in wanted.specifier, (
-            f"{wanted} is not what requirements.lock pins: make lock"
+    for requirement in map(Requirement, [*project["dependencies"], *locked_extras]):
+        assert locked.get(requirement.name) in requirement.specifier, (
+            f"{requirement} is not what requirements.lock pins: make lock"
         )
 
 

@@ -1,4 +1,4 @@
-"""Each rule of the book is shown something bad, and finds it."""
+"""Each rule of the book reports what breaks it."""
 
 from tests.book import book_rules as rules
 

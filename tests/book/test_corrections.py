@@ -1,6 +1,6 @@
-"""One test for every entry of book/corrections.md: the error is shown, and what is right is shown beside it.
+"""One test for each entry of book/corrections.md: it shows the error and, beside it, the correction.
 
-Fragments of the document are quoted, never copied at length. Nothing here needs a network or a data file.
+The document is quoted in fragments, never copied at length. No test needs a network or a data file.
 """
 
 import ast
@@ -46,7 +46,7 @@ def elbo_of_gaussian_pair(x, q_mean, q_var, noise=0.5):
 
 
 def encoder_symbols(n_genes=20, latent_dim=4):
-    """The document's encoder, cut down: an input, its means and its log-variances as KerasTensors."""
+    """A small version of the document's encoder: its input, means and log-variances as KerasTensors."""
     x = keras.Input((n_genes,))
     hidden = keras.layers.Dense(8, activation="relu")(x)
     return x, keras.layers.Dense(latent_dim)(hidden), keras.layers.Dense(latent_dim)(hidden)
@@ -79,8 +79,8 @@ def test_c01_kl_sums_over_latent_dimensions_with_one_index():
         integral += integrate.quad(
             lambda z, q=q: q.pdf(z) * (q.logpdf(z) - stats.norm.logpdf(z)), -40, 40, limit=200
         )[0]
-    right = kl_to_standard_normal(mean, np.log(var))
-    assert right == pytest.approx(integral, rel=1e-6)
+    kl = kl_to_standard_normal(mean, np.log(var))
+    assert kl == pytest.approx(integral, rel=1e-6)
     one_term = -0.5 * (1 + np.log(var[1]) - mean[1] ** 2 - var[1])  # no sum
     assert one_term != pytest.approx(integral, rel=0.1)
     mixed = -0.5 * (1 + np.log(var[2]) - mean[0] ** 2 - var[0])  # σ_i beside μ_j, σ_j
@@ -111,7 +111,7 @@ def test_c03_the_generator_is_the_decoder():
     draw_from_prior = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
     assert decoder(draw_from_prior).shape == (3, 20)  # generating cells needs the decoder and a draw of z
     with pytest.raises(ValueError, match="incompatible"):
-        encoder(draw_from_prior)  # the recognition model cannot generate: it wants a cell
+        encoder(draw_from_prior)  # the encoder cannot generate: its input is a cell
 
 
 def test_c04_the_encoder_gives_q_and_not_the_posterior():
@@ -147,10 +147,10 @@ def test_c06_the_posterior_belongs_to_one_cell():
 def test_c07_a_perfect_copy_is_not_the_goal():
     rng = np.random.default_rng(0)
     rate = rng.gamma(2.0, 1.0, size=20_000)
-    seen, repeat = rng.poisson(rate), rng.poisson(rate)  # the same cell measured twice
-    copy = np.maximum(seen, 0.01)  # x' = x
-    assert stats.poisson(copy).logpmf(seen).mean() > stats.poisson(rate).logpmf(seen).mean()
-    assert stats.poisson(copy).logpmf(repeat).mean() < stats.poisson(rate).logpmf(repeat).mean()
+    counts, recount = rng.poisson(rate), rng.poisson(rate)  # the same cell measured twice
+    copy = np.maximum(counts, 0.01)  # x' = x
+    assert stats.poisson(copy).logpmf(counts).mean() > stats.poisson(rate).logpmf(counts).mean()
+    assert stats.poisson(copy).logpmf(recount).mean() < stats.poisson(rate).logpmf(recount).mean()
 
 
 def test_c08_a_method_is_compared_with_a_baseline():
@@ -185,7 +185,7 @@ def test_c10_one_cell_sets_the_min_max_scale_of_a_gene():
     with_outlier = gene.copy()
     with_outlier[0] = 10.0  # scanpy's tutorial clips z-scores at 10
     spread, squeezed = (MinMaxScaler().fit_transform(g)[1:].std() for g in (gene, with_outlier))
-    assert squeezed < 0.7 * spread  # 499 unchanged cells moved together because one changed
+    assert squeezed < 0.7 * spread  # 499 unchanged cells moved closer together because one cell changed
 
 
 def test_c11_z_scores_have_forgotten_the_counts():
@@ -195,7 +195,7 @@ def test_c11_z_scores_have_forgotten_the_counts():
     np.testing.assert_allclose(scores, scores_of_deeper, atol=1e-9)
     log_prob = stats.nbinom(n=2.0, p=2.0 / (2.0 + 3.0)).logpmf  # θ = 2, μ = 3
     assert np.isfinite(log_prob(counts)).all()
-    assert np.isneginf(log_prob(scores)).all()  # no count, no probability
+    assert np.isneginf(log_prob(scores)).all()  # values that are not counts have probability 0
 
 
 def test_c12_a_scaler_fitted_on_all_cells_leaks():
@@ -227,7 +227,7 @@ def test_c14_cross_entropy_on_probabilities_is_clipped():
     clipped = float(np.array(K.binary_crossentropy(target, expit(logit)))[0])
     stable = float(np.array(keras.ops.binary_crossentropy(target, logit, from_logits=True))[0])
     assert stable == pytest.approx(100.0)
-    assert clipped < 20  # beyond this the loss is flat and teaches nothing
+    assert clipped < 20  # beyond this the loss is flat and its gradient is 0
 
 
 # The code on Keras 3 -----------------------------------------------------------------------------------------------
@@ -239,11 +239,11 @@ def test_c15_a_tensorflow_function_refuses_a_keras_tensor():
     from tensorflow.keras import backend as K  # noqa: N812  the document's name for it
 
     _, mean, log_var = encoder_symbols()
-    for broken in (lambda: K.sum(mean, axis=-1), lambda: K.exp(log_var), lambda: tf.square(mean)):
+    for call in (lambda: K.sum(mean, axis=-1), lambda: K.exp(log_var), lambda: tf.square(mean)):
         with pytest.raises(
             ValueError, match="A KerasTensor cannot be used as input to a TensorFlow function"
         ):
-            broken()
+            call()
     assert keras.ops.sum(keras.ops.square(mean) + keras.ops.exp(log_var), axis=-1).shape == (None,)
 
 
@@ -346,7 +346,7 @@ def test_c21_latent_dimensions_that_the_data_do_not_need_stay_at_the_prior():
     eigenvalues = np.sort(np.linalg.eigvalsh(covariance))[::-1][:latent_dim]
     posterior_var = noise / np.maximum(eigenvalues, noise)  # optimum of the linear VAE (probabilistic PCA)
     assert (posterior_var < 0.99).sum() == signals
-    np.testing.assert_allclose(posterior_var[signals:], 1.0)  # 59 of the 64 are the prior: they hold nothing
+    np.testing.assert_allclose(posterior_var[signals:], 1.0)  # 59 of the 64 equal the prior: no information
 
 
 def test_c22_a_validation_on_the_training_cells_cannot_show_overfitting():
@@ -362,7 +362,7 @@ def test_c22_a_validation_on_the_training_cells_cannot_show_overfitting():
 
 def test_c23_a_label_of_a_training_cell_is_no_test_label():
     rng = np.random.default_rng(0)
-    x, label = rng.normal(size=(200, 20)), rng.integers(0, 2, 200)  # labels are coin throws
+    x, label = rng.normal(size=(200, 20)), rng.integers(0, 2, 200)  # labels are coin tosses
     on_itself = KNeighborsClassifier(1).fit(x, label).score(x, label)
     held_out = KNeighborsClassifier(1).fit(x[:100], label[:100]).score(x[100:], label[100:])
     assert on_itself == 1.0
@@ -377,7 +377,7 @@ def test_c24_labels_made_from_pca_favour_pca(noise_graph):
     pca_score = cross_val_score(knn, noise_graph.obsm["X_pca"], label, cv=3).mean()
     projection_score = cross_val_score(knn, projection, label, cv=3).mean()
     independent = cross_val_score(knn, noise_graph.obsm["X_pca"], rng.permutation(label), cv=3).mean()
-    assert pca_score > projection_score + 0.2  # PCA wins, and there is no truth to win on
+    assert pca_score > projection_score + 0.2  # PCA wins, although the data have no groups
     assert pca_score > independent + 0.2
 
 
@@ -392,7 +392,7 @@ def test_c26_a_picture_coloured_by_its_own_clusters_always_agrees(noise_graph):
     rows, columns = noise_graph.obsp["connectivities"].nonzero()
     same = (label[rows] == label[columns]).mean()
     chance = (np.unique(label, return_counts=True)[1] ** 2).sum() / len(label) ** 2
-    assert same > 2 * chance  # the colours look right on noise
+    assert same > 2 * chance  # the colours seem to agree even on noise
 
 
 @pytest.mark.filterwarnings("ignore")  # umap-learn and numba warn about themselves
@@ -419,7 +419,7 @@ def test_c28_an_array_has_no_cell_names():
         "1",
         "2",
     ]  # the barcodes are lost: labels go by position, unchecked
-    cells.obsm["X_z"] = np.array(cells.X)  # right: the embedding stays with its cells
+    cells.obsm["X_z"] = np.array(cells.X)  # correct: the embedding stays with its cells
     shuffled = cells[["AAAT-1", "AAAC-1", "AAAG-1"]]
     np.testing.assert_array_equal(shuffled.obsm["X_z"], np.eye(3)[[2, 0, 1]])
 
@@ -478,12 +478,12 @@ def test_c33_batch_normalisation_does_not_make_layers_independent():
         return ((h @ second - 1) ** 2).mean()
 
     def gradient(second, step=1e-6):
-        grid = np.zeros_like(first)
+        slopes = np.zeros_like(first)
         for index in np.ndindex(*first.shape):
-            moved = first.copy()
-            moved[index] += step
-            grid[index] = (loss(moved, second) - loss(first, second)) / step
-        return grid
+            shifted = first.copy()
+            shifted[index] += step
+            slopes[index] = (loss(shifted, second) - loss(first, second)) / step
+        return slopes
 
     assert not np.allclose(
         gradient(second_a), gradient(second_b), atol=1e-2
@@ -491,17 +491,18 @@ def test_c33_batch_normalisation_does_not_make_layers_independent():
     layer, other = keras.layers.BatchNormalization(), x.astype("float32").copy()
     other[1:] += 3 * rng.normal(size=(7, 5))
     one, two = layer(x.astype("float32"), training=True), layer(other, training=True)
-    assert not np.allclose(one[0], two[0], atol=0.05)  # and the cells of a batch now depend on each other
+    # and the cells of a mini-batch now depend on each other
+    assert not np.allclose(one[0], two[0], atol=0.05)
 
 
 def test_c34_batch_normalisation_has_a_second_mode():
     x = np.random.default_rng(0).normal(3.0, 2.0, size=(10, 4)).astype("float32")
     layer = keras.layers.BatchNormalization(momentum=0.9)
     in_training = np.array(layer(x, training=True))
-    in_use = np.array(layer(x, training=False))  # moving averages, not the batch
-    assert not np.allclose(in_training, in_use, atol=0.1)
+    in_inference = np.array(layer(x, training=False))  # moving averages, not the mini-batch
+    assert not np.allclose(in_training, in_inference, atol=0.1)
     mean, variance = 0.1 * x.mean(0), 0.9 + 0.1 * x.var(0)
-    np.testing.assert_allclose(in_use, (x - mean) / np.sqrt(variance + 1e-3), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(in_inference, (x - mean) / np.sqrt(variance + 1e-3), rtol=1e-4, atol=1e-4)
 
 
 def test_c35_layer_normalisation_needs_epsilon():
@@ -512,7 +513,7 @@ def test_c35_layer_normalisation_needs_epsilon():
     x = np.random.default_rng(0).normal(size=(3, 8)).astype("float32")
     by_hand = (x - x.mean(1, keepdims=True)) / np.sqrt(
         x.var(1, keepdims=True) + 1e-3
-    )  # the output, never written
+    )  # the output, which the document never gives
     np.testing.assert_allclose(
         keras.layers.LayerNormalization(epsilon=1e-3)(x), by_hand, rtol=1e-4, atol=1e-5
     )
@@ -529,7 +530,7 @@ def test_c36_group_normalisation_lies_between_layer_and_nothing():
     np.testing.assert_allclose(one, keras.layers.LayerNormalization(epsilon=1e-3)(x), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(
         keras.layers.GroupNormalization(6)(x), 0, atol=1e-6
-    )  # one gene per group: nothing left
+    )  # one gene per group: every output is 0
 
 
 def test_c37_the_second_section_calls_a_function_that_does_not_exist():

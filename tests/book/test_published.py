@@ -1,4 +1,4 @@
-"""The book as the Pages workflow publishes it: with the address and the repository filled in, from a copy."""
+"""The book as the Pages workflow publishes it, built from a copy with the address and the repository filled in."""
 
 import os
 import re
@@ -20,7 +20,7 @@ REPOSITORY, ADDRESS = "https://github.com/someone/cells", "https://someone.githu
 HUB = "https://hub.example.org"
 WORKFLOW = (rules.ROOT / ".github/workflows/pages.yml").read_text(encoding="utf8")
 STEPS = [step for step in yaml.safe_load(WORKFLOW)["jobs"]["build"]["steps"] if "run" in step]
-FILLED_IN = {
+EXPRESSIONS = {
     "github.server_url": "https://github.com",
     "github.repository": "someone/cells",
     "github.ref_name": "main",
@@ -37,10 +37,10 @@ def site(tmp_path_factory):
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(rules.ROOT / name, copy)
     edits = re.findall(r"-e '(s\|.*\|)'", WORKFLOW)
-    edits = [re.sub(r"\$\{\{ (.*?) \}\}", lambda m: FILLED_IN[m[1]], edit) for edit in edits]
+    edits = [re.sub(r"\$\{\{ (.*?) \}\}", lambda m: EXPRESSIONS[m[1]], edit) for edit in edits]
     arguments = [argument for edit in edits for argument in ("-e", edit)]
     subprocess.run(["sed", "-i", *arguments, copy / "_config.yml"], check=True)
-    book = [
+    command = [
         sys.executable,
         "-c",
         "from jupyter_book.cli.main import main; main()",
@@ -50,35 +50,35 @@ def site(tmp_path_factory):
         "-n",
         "-q",
     ]
-    built = subprocess.run(book, capture_output=True, text=True)
-    assert not built.returncode, built.stdout + built.stderr
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert not result.returncode, result.stdout + result.stderr
     colab.build(copy, copy / "_build/html", copy / "_build/colab")
     return rules.Site(copy / "_build/html")
 
 
 @pytest.fixture(scope="module")
 def branch(site):
-    """The files of the branch that the workflow's own commands push, which are run twice."""
+    """The files of the branch that the workflow's commands push; the commands run twice."""
     copy = site.folder.parents[1]
     origin = copy.parent / "origin.git"
     make, into_site, push = STEPS[-3:]
     assert make["run"] == "make book colab"
     settings = os.environ | push["env"] | {"RUNNER_TEMP": str(copy.parent), "GITHUB_SHA": "0123abc"}
 
-    def do(command, folder=copy):
+    def run(command, folder=copy):
         return subprocess.check_output(
             ["bash", "-euc", command], cwd=folder, env=settings, text=True
         ).splitlines()
 
-    do(f"git init --quiet --bare {origin} && git init --quiet && git remote add origin {origin}")
-    do(into_site["run"])
-    do(push["run"])
-    do("git fetch --quiet && touch _build/html/new.html")
-    do(push["run"])
+    run(f"git init --quiet --bare {origin} && git init --quiet && git remote add origin {origin}")
+    run(into_site["run"])
+    run(push["run"])
+    run("git fetch --quiet && touch _build/html/new.html")
+    run(push["run"])
     (site.folder / "new.html").unlink()
-    assert do("git log --format=%s gh-pages", origin) == ["The site of 0123abc"] * 2
-    files = do("git ls-tree -r --name-only gh-pages", origin)
-    assert set(do("git ls-tree -r --name-only gh-pages~", origin)) == set(files) - {"new.html"}
+    assert run("git log --format=%s gh-pages", origin) == ["The site of 0123abc"] * 2
+    files = run("git ls-tree -r --name-only gh-pages", origin)
+    assert set(run("git ls-tree -r --name-only gh-pages~", origin)) == set(files) - {"new.html"}
     return set(files)
 
 
@@ -93,12 +93,12 @@ def test_sitemap(site):
 
 
 def test_card(site):
-    about = {
+    metadata = {
         tag["property"]: tag["content"] for tag in page(site, "chapters/01_vae.html")("meta", property=True)
     }
-    assert about["og:url"] == f"{ADDRESS}/chapters/01_vae.html"
-    assert about["og:image"].startswith(ADDRESS + "/")
-    assert (site.folder / about["og:image"].removeprefix(ADDRESS + "/")).is_file()
+    assert metadata["og:url"] == f"{ADDRESS}/chapters/01_vae.html"
+    assert metadata["og:image"].startswith(ADDRESS + "/")
+    assert (site.folder / metadata["og:image"].removeprefix(ADDRESS + "/")).is_file()
 
 
 def test_canonical_address(site):
@@ -121,32 +121,32 @@ def test_buttons(site):
     ]
 
 
-def opened(url):
-    """Repository, branch and file that a launch address opens."""
+def launch_target(url):
+    """The repository, branch and file that a launch address opens."""
     parts = urlsplit(url)
     if parts.netloc == "colab.research.google.com":
         github, owner, name, blob, branch, path = parts.path.removeprefix("/").split("/", 5)
         assert (github, blob) == ("github", "blob")
         return f"https://github.com/{owner}/{name}", branch, path
-    asked = {key: value for key, (value,) in parse_qs(parts.query).items()}
-    folder = f"lab/tree/{asked['repo'].rpartition('/')[2]}/"  # nbgitpuller's folder has the repository's name
-    assert asked["urlpath"].startswith(folder)
-    return asked["repo"], asked["branch"], asked["urlpath"].removeprefix(folder)
+    query = {key: value for key, (value,) in parse_qs(parts.query).items()}
+    folder = f"lab/tree/{query['repo'].rpartition('/')[2]}/"  # nbgitpuller's folder has the repository's name
+    assert query["urlpath"].startswith(folder)
+    return query["repo"], query["branch"], query["urlpath"].removeprefix(folder)
 
 
 def test_every_launch_address_opens_a_file_of_the_branch(site, branch):
-    launched = 0
+    n_buttons = 0
     for path, chapter in site.pages.items():
         urls = [url for url in buttons(chapter) if "/blob/" in url or "git-pull" in url]
         assert len(urls) == (2 if path.parent.name == "chapters" else 0)
         for url in urls:
-            assert opened(url) == (REPOSITORY, "gh-pages", f"colab/{path.stem}.ipynb")
+            assert launch_target(url) == (REPOSITORY, "gh-pages", f"colab/{path.stem}.ipynb")
             assert f"colab/{path.stem}.ipynb" in branch
-            launched += 1
-    assert launched == 2 * len(colab_notebooks(site))
+            n_buttons += 1
+    assert n_buttons == 2 * len(colab_notebooks(site))
 
 
-def test_a_chapter_is_downloaded_as_the_edition_has_it(site, branch):
+def test_the_download_button_gives_the_colab_edition(site, branch):
     downloads = {
         (path.stem, tag["href"])
         for path, chapter in site.pages.items()
@@ -160,13 +160,14 @@ def test_the_whole_site_is_small(site, branch):
     assert site.megabytes() < 25
 
 
-def test_the_index_opens_them_too(site, branch):
+def test_the_index_opens_every_notebook(site, branch):
     index = rules.Site(site.folder.parent / "colab").pages[site.folder.parent / "colab/index.html"]
     hubs = [f"{HUB}{tag['data-hub']}" for tag in index.select("[data-hub]")]
     urls = [url for tag in index.select("a") if "://" in (url := tag["href"])] + hubs
-    files = {opened(url)[2] for url in urls}
+    files = {launch_target(url)[2] for url in urls}
     assert files == {f"colab/{path.name}" for path in colab_notebooks(site)} and files <= branch
-    assert {opened(url)[:2] for url in urls} == {(REPOSITORY, "gh-pages")} and len(urls) == 2 * len(files)
+    assert {launch_target(url)[:2] for url in urls} == {(REPOSITORY, "gh-pages")}
+    assert len(urls) == 2 * len(files)
     to_download = {tag["href"] for tag in index.select("a:not([href*='#'], [href*='://'])")}
     assert {f"colab/{name}" for name in to_download} <= branch
 
@@ -187,7 +188,7 @@ def colab_notebooks(site):
     return sorted((site.folder.parent / "colab").glob("*.ipynb"))
 
 
-def test_the_editions_links_lead_to_the_site_and_its_wheel(site, branch):
+def test_the_links_of_the_edition_lead_to_the_site_and_its_wheel(site, branch):
     for path in colab_notebooks(site):
         first, *cells = nbformat.read(path, as_version=4).cells
         assert f'"{ADDRESS}/colab"' in first.source and f"{ADDRESS}/chapters/{path.stem}.html" in first.source

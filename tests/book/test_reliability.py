@@ -1,4 +1,4 @@
-"""The tables of book/reliability.md say what the tests state; `tests.conftest.publish` compares each row."""
+"""The tables of book/reliability.md match what the tests state; `tests.conftest.publish` compares each row."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_a_table_is_filled(table):
 
 
 @pytest.mark.parametrize("table", STATED)
-def test_a_table_is_what_the_tests_state(table):
+def test_a_table_matches_what_the_tests_state(table):
     rows, counted = STATED[table]
     stated = [{key: str(value) for key, value in row.items()} for row in count_rows(list(rows()), counted)]
     assert stored_rows(table) == stated
@@ -27,7 +27,7 @@ def test_every_model_gives_the_same_answer_twice():
     assert {row["models"] for row in stored_rows("same_answer")} == {str(len(MODELS))}
 
 
-def test_the_faults_are_those_of_the_test():
+def test_the_stored_faults_are_those_of_the_test():
     stored = {row["fault"]: row for row in stored_rows("faults")}
     assert all(stored[fault]["cache"] == "empty" for fault in REFUSED)
     assert all(stored[fault]["told"] == reason for fault, (_, reason) in REFUSED.items())

@@ -1,4 +1,4 @@
-"""The results page: every stored row is on it, its numbers are the stored ones, its tables sort and filter."""
+"""The results page: it shows every stored row with the stored numbers, and its tables sort and filter."""
 
 import json
 import re
@@ -33,12 +33,12 @@ def tables(site):
     return site.pages[site.folder / PAGE].select("table.lc-results")
 
 
-def shown(table):
-    """What each row of a table says: the fields of a stored row, and what is read."""
+def table_rows(table):
+    """What each row of a table says: the fields of a stored row, and the text that a reader sees."""
     base, dataset = (code.text for code in table.caption("code"))
-    heads = [head.text for head in table.thead("th")]
+    headers = [header.text for header in table.thead("th")]
     for tr in table.tbody("tr"):
-        cells = dict(zip(heads, tr(["th", "td"]), strict=True))
+        cells = dict(zip(headers, tr(["th", "td"]), strict=True))
         setting = cells["Setting"].text if "Setting" in cells else ""
         badge = cells["Method"].find(class_="lc-baseline")
         yield {
@@ -59,36 +59,36 @@ def shown(table):
 
 def test_every_stored_row_is_on_the_page_once(stored, tables):
     keys = "dataset", "method", "baseline", "metric", "mean", "n", "run", "made_by"
-    found = Counter(tuple(row[key] for key in keys) for table in tables for row in shown(table))
-    due = [{**row, "n": len(row["values"]), "run": row["run"][:2]} for row in stored]
-    assert found == Counter(tuple(row[key] for key in keys) for row in due)
+    on_page = Counter(tuple(row[key] for key in keys) for table in tables for row in table_rows(table))
+    expected = [{**row, "n": len(row["values"]), "run": row["run"][:2]} for row in stored]
+    assert on_page == Counter(tuple(row[key] for key in keys) for row in expected)
 
 
-def test_the_numbers_that_are_read_are_the_stored_ones(stored, tables):
+def test_the_visible_numbers_are_the_stored_ones(stored, tables):
     spreads = {(r["run"][:2], r["dataset"], r["method"], r["metric"], r["made_by"]): r["sd"] for r in stored}
     for table in tables:
-        for row in shown(table):
+        for row in table_rows(table):
             mean, sd = SPREAD.fullmatch(row["text"]).groups()
             digits = len(mean.partition(".")[2])
-            due = spreads[tuple(row[key] for key in ("run", "dataset", "method", "metric", "made_by"))]
+            expected = spreads[tuple(row[key] for key in ("run", "dataset", "method", "metric", "made_by"))]
             assert mean == f"{row['mean']:,.{digits}f}"
-            assert sd == (None if due is None else f"{due:,.{digits}f}")
+            assert sd == (None if expected is None else f"{expected:,.{digits}f}")
 
 
 def test_baselines_come_first(tables):
     for table in tables:
-        baselines = [row["baseline"] for row in shown(table)]
+        baselines = [row["baseline"] for row in table_rows(table)]
         assert baselines == sorted(baselines, reverse=True)
 
 
-def test_above_each_table_stands_what_it_measures(tables):
+def test_a_paragraph_above_each_table_says_what_it_measures(tables):
     metrics = tomllib.loads((FOLDER / "metrics.toml").read_text(encoding="utf8"))
     for table in tables:
-        base, words = table.caption.code.text, table.find_previous_sibling("p")
-        assert words.code.text == base
+        base, paragraph = table.caption.code.text, table.find_previous_sibling("p")
+        assert paragraph.code.text == base
         if base in metrics:
-            assert stored_runs.BETTER[metrics[base]["better"]] in words.text
-            assert len(words.text) > 40
+            assert stored_runs.BETTER[metrics[base]["better"]] in paragraph.text
+            assert len(paragraph.text) > 40
 
 
 def test_one_table_of_each_data_set_is_open(tables):
@@ -102,13 +102,13 @@ def test_the_page_is_light(site):
     assert (site.folder / PAGE).stat().st_size < 1e6
 
 
-# How it is made.
+# How the page is built.
 
 
 def test_settings_sort_by_their_numbers():
     names = "rate 0.25", "1000 genes", "all genes", "rate 0.1", "250 genes"
-    due = ["250 genes", "1000 genes", "all genes", "rate 0.1", "rate 0.25"]
-    assert sorted(names, key=stored_runs.natural) == due
+    expected = ["250 genes", "1000 genes", "all genes", "rate 0.1", "rate 0.25"]
+    assert sorted(names, key=stored_runs.natural) == expected
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_decimals_follow_the_spread(means, sd, digits):
 
 @pytest.fixture
 def book(tmp_path):
-    """Builds a small book of one chapter and its stored run: book() gives the exit status and what is said."""
+    """Builds a small book of one chapter and its stored run: book() returns the exit status and stderr."""
     (tmp_path / "chapters").mkdir()
     cell = {"cell_type": "markdown", "id": "a", "metadata": {}, "source": ["# A title\n", "Words."]}
     notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
@@ -162,19 +162,19 @@ def test_a_new_stored_run_needs_no_edit(book, tmp_path):
 def test_a_broken_stored_run_fails_the_build(book, tmp_path):
     path = tmp_path / "book" / "results" / "07_new.json"
     path.write_text(path.read_text().replace('"mean": 1.5', '"mean": 2.5'))
-    status, said = book()
+    status, stderr = book()
     assert status
     line = "07_new.json, row 2 is not valid: mean is 2.5, where the values give 1.5"
-    assert re.search(rf"results\.md:3: ERROR: {line}", said)
+    assert re.search(rf"results\.md:3: ERROR: {line}", stderr)
 
 
 @pytest.mark.slow
 def test_a_stored_run_without_a_chapter_fails_the_build(book, tmp_path):
     path = tmp_path / "book" / "results" / "07_new.json"
     path.rename(path.with_name("12_new.json"))
-    status, said = book()
+    status, stderr = book()
     assert status
-    assert "ERROR: book/results/12_*.json: _toc.yml names no chapter chapters/12_*.ipynb" in said
+    assert "ERROR: book/results/12_*.json: _toc.yml names no chapter chapters/12_*.ipynb" in stderr
 
 
 def test_a_folder_without_stored_runs_says_how_to_make_them(tmp_path):
@@ -197,40 +197,40 @@ def values(table):
     return table.locator("td[data-value]").evaluate_all("all => all.map(cell => Number(cell.dataset.value))")
 
 
-def head(table, name):
-    """The button of a column and its head."""
+def column_header(table, name):
+    """The sort button in a column's header, and the header."""
     return table.get_by_role("button", name=name), table.get_by_role("columnheader", name=name)
 
 
 def test_a_column_of_means_sorts_as_numbers_by_keyboard(page):
     table = page.locator("table.lc-results", has_text="cells_per_second on").first
     before = values(table)
-    assert sorted(before) != sorted(before, key=str)  # as text they would sort otherwise
-    button, column = head(table, "Mean ± sd")
+    assert sorted(before) != sorted(before, key=str)  # sorting them as text would give another order
+    button, column = column_header(table, "Mean ± sd")
     assert column.get_attribute("aria-sort") == "none"
-    for key, order, due in (
+    for key, order, expected in (
         ("Enter", "ascending", sorted(before)),
         ("Space", "descending", sorted(before, reverse=True)),
         ("Enter", "none", before),
     ):
         button.focus()
         page.keyboard.press(key)
-        assert (column.get_attribute("aria-sort"), values(table)) == (order, due)
+        assert (column.get_attribute("aria-sort"), values(table)) == (order, expected)
         assert button.evaluate("button => button === document.activeElement")
 
 
 def test_rows_move_as_a_whole(page):
     table = page.locator("table.lc-results").first
     before = sorted(table.locator("tbody tr").all_inner_texts())
-    head(table, "Method")[0].click()
+    column_header(table, "Method")[0].click()
     after = table.locator("tbody tr").all_inner_texts()
     assert sorted(after) == before and after != before
 
 
 def test_settings_sort_by_their_numbers_and_one_column_at_a_time(page):
     table = page.locator("#chapter-3-pbmc-facs table.lc-results").first
-    head(table, "Mean ± sd")[0].click()
-    head(table, "Setting")[0].click()
+    column_header(table, "Mean ± sd")[0].click()
+    column_header(table, "Setting")[0].click()
     settings = table.locator("tbody td:nth-child(2)").all_inner_texts()
     sizes = [int(setting.split()[0]) for setting in settings if setting[0].isdigit()]
     assert sizes == sorted(sizes) and len(set(sizes)) > 3
@@ -243,10 +243,10 @@ def test_the_filter_shows_the_rows_that_have_all_words(page, stored):
     field = page.get_by_role("searchbox", name="Show only rows")
     rows = page.locator(".lc-results tbody tr")
     assert status.inner_text() == f"{len(stored)} rows."
-    due = [row for row in stored if row["dataset"] == "kang" and row["method"] == "scVI"]
+    expected = [row for row in stored if row["dataset"] == "kang" and row["method"] == "scVI"]
     field.fill("SCVI kang")
-    assert status.inner_text() == f"{len(due)} of {len(stored)} rows have these words."
-    assert rows.filter(visible=True).count() == len(due) > 5  # folded tables are open
+    assert status.inner_text() == f"{len(expected)} of {len(stored)} rows have these words."
+    assert rows.filter(visible=True).count() == len(expected) > 5  # folded tables are open
     assert not page.locator("#chapter-1").is_visible()
     field.fill("no such words")
     assert status.inner_text().startswith("0 of") and not rows.filter(visible=True).count()
@@ -255,25 +255,25 @@ def test_the_filter_shows_the_rows_that_have_all_words(page, stored):
     assert page.locator("details.lc-block[open]").count() == 0
 
 
-def test_with_every_table_open_a_phone_shows_all_of_it(visit):
+def test_no_open_table_is_wider_than_a_phone(visit):
     page = visit(PAGE, width=390)
     page.evaluate("document.querySelectorAll('details').forEach(block => block.open = true)")
-    beyond = """Array.from(document.querySelectorAll(".lc-results"), table =>
+    overflow = """Array.from(document.querySelectorAll(".lc-results"), table =>
         table.getBoundingClientRect().right - table.parentElement.getBoundingClientRect().right)"""
-    assert max(page.evaluate(beyond)) <= 0.5
+    assert max(page.evaluate(overflow)) <= 0.5
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_sorted_and_filtered_it_is_accessible(visit, theme):
+def test_a_sorted_and_filtered_page_is_accessible(visit, theme):
     page = visit(PAGE, theme, reduced_motion="reduce")
     page.locator("#lc-filter").fill("kang scib")
-    head(page.locator("table.lc-results:visible").first, "Mean ± sd")[0].click()
+    column_header(page.locator("table.lc-results:visible").first, "Mean ± sd")[0].click()
     assert not severe(page)
 
 
-def test_without_scripts_the_tables_are_read(visit):
+def test_the_tables_are_readable_without_scripts(visit):
     page = visit(PAGE, java_script_enabled=False)
     assert page.locator("table.lc-results").first.is_visible()
     assert not page.locator(".lc-results button, .lc-filter").count()

@@ -1,4 +1,7 @@
-"""What README.md, CONTRIBUTING.md and the book's pages show runs: Python with the data and without; commands, dry."""
+"""The snippets of README.md, CONTRIBUTING.md and the book's pages run.
+
+Python snippets run with the data sets and without them; shell commands are only checked, by a dry run.
+"""
 
 import importlib.util
 import os
@@ -16,10 +19,10 @@ from tests.book.book_rules import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "book").glob("*.md"))]
 TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf8") for path in PAGES}
-# a loader that has no stand-in where its file can be neither found nor fetched
+# the loaders that have no simulated substitute for a file that is neither cached nor downloadable
 NEEDS_DATA = re.compile(r"lc\.datasets\.(?:pbmc3k|pbmc_facs|cell_mixture|rna_mixture|kang|reactome)\(")
 TWO_WORKERS = "engine.initialize"
-# what the snippets of a page take as given
+# code that the snippets of a page assume has run
 GIVEN = {
     "book/data.md": "import latentcells as lc",
     "book/scaling.md": """
@@ -33,7 +36,7 @@ hvg = lc.preprocess.HighlyVariableGenes(50).fit(adata)
 x = lc.inputs(hvg.transform(adata))
 """,
 }
-# commands of a reader's own machine, which install something there or start a program that stays
+# commands for a reader's own machine, which install something or start a server
 NOT_RUN = {
     "pip install .",
     "pip freeze",
@@ -45,27 +48,27 @@ NOT_RUN = {
 
 
 def snippets(page, language):
-    """The listings of a page, their trainings cut to one epoch: how long one takes is no question here."""
+    """The code listings of a page, with every training cut to one epoch to save time."""
     listings = re.findall(rf"^```{language}\n(.*?)^```$", TEXTS[page], re.M | re.S)
     return [re.sub(r"\bepochs=\d+", "epochs=1", listing) for listing in listings]
 
 
 def commands(page):
-    """The shell's commands in the listings and in the sentences of a page."""
+    """The shell commands in the listings and in the text of a page."""
     lines = [line.partition(" #")[0].strip() for text in snippets(page, "bash") for line in text.splitlines()]
     spans = re.findall(r"(?<!`)`((?:make|python|pip|jupyter|pre-commit) [^`]+)`", TEXTS[page])
     return sorted({line for line in lines if line} | set(spans))
 
 
 def run(page):
-    """Run the Python of a page, one snippet after the other; those that found no data."""
-    names, without_data = {"__name__": "snippet"}, []
-    exec(GIVEN.get(page, ""), names)
+    """Run the Python snippets of a page in order; return those that found no data."""
+    namespace, without_data = {"__name__": "snippet"}, []
+    exec(GIVEN.get(page, ""), namespace)
     for snippet in snippets(page, "python"):
         if TWO_WORKERS in snippet:
             continue
         try:
-            exec(compile(snippet, page, "exec"), names)
+            exec(compile(snippet, page, "exec"), namespace)
         except lc.datasets.DataUnavailable:
             without_data.append(snippet)
     return without_data
@@ -74,7 +77,7 @@ def run(page):
 WITH_PYTHON = [page for page in TEXTS if snippets(page, "python")]
 
 
-def test_the_pages_show_something():
+def test_the_pages_have_snippets_and_commands():
     assert {"README.md", "book/data.md", "book/scaling.md"} <= set(WITH_PYTHON)
     assert sum(len(commands(page)) for page in TEXTS) > 20
 
@@ -82,7 +85,8 @@ def test_the_pages_show_something():
 @pytest.mark.parametrize("page", WITH_PYTHON)
 def test_python_runs_with_the_data(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert all(NEEDS_DATA.search(snippet) for snippet in run(page))  # none, where the data are
+    without_data = run(page)  # empty where the data sets are available
+    assert all(NEEDS_DATA.search(snippet) for snippet in without_data)
 
 
 @pytest.mark.parametrize("page", WITH_PYTHON)
@@ -94,7 +98,7 @@ def test_python_runs_without_the_data(page, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_two_workers_run_what_the_page_shows(tmp_path):
+def test_the_two_worker_snippet_runs(tmp_path):
     page = "book/scaling.md"
     (snippet,) = (text for text in snippets(page, "python") if TWO_WORKERS in text)
     exec(GIVEN[page].replace('"atlas.h5ad"', repr(str(tmp_path / "atlas.h5ad"))), {})
@@ -119,13 +123,13 @@ def test_two_workers_run_what_the_page_shows(tmp_path):
         for worker in workers:
             error = worker.communicate(timeout=300)[1]
             assert worker.returncode == 0, error[-2000:]
-    finally:  # a worker whose neighbour has failed waits for it
+    finally:  # if one worker fails, the other waits for it forever
         for worker in workers:
             worker.kill()
 
 
 @pytest.mark.parametrize(("page", "command"), [(page, line) for page in TEXTS for line in commands(page)])
-def test_a_command_can_be_given(page, command):
+def test_a_command_is_valid(page, command):
     program, *arguments = shlex.split(command)
     if command in NOT_RUN:
         return
@@ -139,6 +143,6 @@ def test_a_command_can_be_given(page, command):
 
 
 def test_make_help_lists_every_target():
-    said = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     phony = re.search(r"^\.PHONY:((?:.*\\\n)*.*)$", (ROOT / "Makefile").read_text(encoding="utf8"), re.M)[1]
-    assert set(re.findall(r"^  make ([\w-]+)", said, re.M)) == set(phony.replace("\\", " ").split())
+    assert set(re.findall(r"^  make ([\w-]+)", output, re.M)) == set(phony.replace("\\", " ").split())

@@ -1,4 +1,4 @@
-"""The book's figures: what they draw, and what they refuse."""
+"""The functions for the book's figures: their drawings and their refusals."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,7 +18,7 @@ def ax():
     plt.close(figure)
 
 
-def test_only_what_is_public_is_shown():
+def test_only_public_names_are_listed():
     names = ["PALETTE", "confusion", "embedding", "name_places", "seeds", "ternary", "use_style"]
     assert dir(plots) == plots.__all__ == names
     assert dir(course) == course.__all__ == ["claim", "plots", "results"]
@@ -64,7 +64,7 @@ def test_other_than_two_coordinates_are_refused(ax):
 # -- name_places -------------------------------------------------------------------------------------------------
 
 
-def test_names_stand_beside_the_axes_in_the_order_of_their_places_and_apart(ax):
+def test_names_are_beside_the_axes_in_the_order_of_their_places_and_apart(ax):
     ax.plot([0, 1], [0, 10])
     places = {"low": (0.2, 5.0), "high": (0.4, 5.1), "top": (1, 10)}
     plots.name_places(ax, places, ["red", "green", "blue"])

@@ -1,4 +1,4 @@
-"""The one schema of a stored run: rows are made, written, validated, read and put into tables."""
+"""The schema of stored runs: rows are made, written, validated, read and put into tables."""
 
 import json
 import math
@@ -19,8 +19,10 @@ def rows():
     ]
 
 
-def write(path, made=None):
-    return results.write(path, "make results", "0.1.0+abc", {"python": "3.12"}, {"cores": 2}, made or rows())
+def write(path, stored_rows=None):
+    return results.write(
+        path, "make results", "0.1.0+abc", {"python": "3.12"}, {"cores": 2}, stored_rows or rows()
+    )
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def path(tmp_path):
     return tmp_path / "01_test.json"
 
 
-def test_only_what_is_public_is_shown():
+def test_only_public_names_are_listed():
     names = ["load", "read", "row", "table", "validate", "values", "write"]
     assert dir(results) == results.__all__ == names
 
@@ -53,7 +55,7 @@ def test_a_single_value_has_no_spread():
 
 
 @pytest.mark.parametrize("metric", ["knn_macro_f1", "probe_macro_f1[10 per type]"])
-def test_metrics_are_named_as_the_design_says(metric):
+def test_valid_metric_names_are_accepted(metric):
     assert results.row("kang", "PCA", metric, [1])["metric"] == metric
 
 
@@ -75,14 +77,14 @@ def test_a_row_without_values_is_refused():
 # -- a file ------------------------------------------------------------------------------------------------------
 
 
-def test_a_stored_run_has_the_one_shape(path):
+def test_a_stored_run_has_the_expected_structure(path):
     run = write(path)
     assert json.loads(path.read_text(encoding="utf8")) == run == results.load(path)
     assert list(run) == ["made_by", "library", "versions", "machine", "rows"]
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_missing_folder_is_made(tmp_path):
+def test_a_missing_folder_is_created(tmp_path):
     write(tmp_path / "results" / "01_test.json")
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["01_test.json"]
 
@@ -98,7 +100,7 @@ def test_rows_are_sorted_with_the_baseline_first(path):
 
 
 @pytest.mark.parametrize("stored", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
-def test_the_stored_files_of_the_book_are_written_again_byte_for_byte(stored, path):
+def test_the_stored_files_of_the_book_are_reproduced_byte_for_byte(stored, path):
     results.write(path, **results.load(stored))
     assert path.read_bytes() == stored.read_bytes()
 
@@ -106,16 +108,25 @@ def test_the_stored_files_of_the_book_are_written_again_byte_for_byte(stored, pa
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda made: made.append(made[-1]), "two rows for leiden_ari of 'VAE' on 'pbmc_facs'$"),
-        (lambda made: made[0].update(mean=float("nan")), "row 3 is not valid: mean is nan, where the values"),
-        (lambda made: made[0].update(note="best"), "row 3 is not valid: 'note' is no field of a row$"),
+        (
+            lambda stored_rows: stored_rows.append(stored_rows[-1]),
+            "two rows for leiden_ari of 'VAE' on 'pbmc_facs'$",
+        ),
+        (
+            lambda stored_rows: stored_rows[0].update(mean=float("nan")),
+            "row 3 is not valid: mean is nan, where the values",
+        ),
+        (
+            lambda stored_rows: stored_rows[0].update(note="best"),
+            "row 3 is not valid: 'note' is no field of a row$",
+        ),
     ],
 )
 def test_a_run_that_cannot_be_stored_leaves_the_old_one(path, change, message):
     write(path)
-    before, made = path.read_bytes(), rows()
-    change(made)
-    refused(lambda: write(path, made), f"^01_test.json.* {message}")
+    before, stored_rows = path.read_bytes(), rows()
+    change(stored_rows)
+    refused(lambda: write(path, stored_rows), f"^01_test.json.* {message}")
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
 
@@ -206,7 +217,7 @@ def test_outside_a_clone_the_message_says_what_to_do(tmp_path, monkeypatch):
 
 
 def test_outside_a_clone_the_runs_inside_the_library_are_read(tmp_path, monkeypatch):
-    """As in the wheel of the Colab edition, which has them in latentcells/book/results."""
+    """The wheel of the Colab edition has them in latentcells/book/results."""
     library = tmp_path / "site-packages" / "latentcells"
     module = library / ROOT.joinpath(results.__file__).relative_to(ROOT / "lib" / "latentcells")
     monkeypatch.setattr(results, "__file__", str(module))

@@ -1,4 +1,4 @@
-"""Real data where they are, skipped by name where not; and a server on the loopback that misbehaves on demand."""
+"""Real data sets, or a skip that names the missing one; and a server on the loopback that misbehaves on demand."""
 
 import gc
 import threading
@@ -16,7 +16,7 @@ from latentcells.datasets import _fetch, _registry
 
 @pytest.fixture(scope="session")
 def real():
-    """real("kang"): the data set, or a skip that says which file is missing; one quick try at the network."""
+    """real("kang"): the data set, or a skip that names the missing file; the network is tried once and quickly."""
     loaded = {}
 
     def get(name):
@@ -37,7 +37,7 @@ def real():
 
 @pytest.fixture
 def contract():
-    """Assert what every data set promises."""
+    """contract(adata, name): assert what every data set guarantees."""
 
     def check(adata, name, x="counts"):
         counts = adata.layers["counts"]
@@ -62,7 +62,7 @@ def contract():
 
 
 class Server(ThreadingHTTPServer):
-    """Answers with ``answers`` in turn, the last one for good: (status, body, promised length), or what writes it."""
+    """Gives ``answers`` in turn and repeats the last: (status, body, promised length), or a function of the handler."""
 
     daemon_threads = False
     answers = ()
@@ -87,9 +87,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         answer = self.server.next()
         with suppress(ConnectionError):  # the client may have given up
-            answer(self) if callable(answer) else self.say(*answer)
+            answer(self) if callable(answer) else self.respond(*answer)
 
-    def say(self, status, body, length, **headers):
+    def respond(self, status, body, length, **headers):
         self.send_response(status)
         for name, value in {"Content-Length": str(length), **headers}.items():
             self.send_header(name, value)
@@ -102,7 +102,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving():
-    """A server on a free port of the loopback, and its end."""
+    """A server on a free port of the loopback, shut down at the end."""
     with Server(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -113,19 +113,19 @@ def serving():
 
 @pytest.fixture
 def server(monkeypatch):
-    """A server that stands for raw.githubusercontent.com."""
+    """A server that stands in for raw.githubusercontent.com."""
     monkeypatch.delenv("LATENTCELLS_OFFLINE", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
     with serving() as server:
         monkeypatch.setattr(_registry, "HOST", server.address)
         yield server
-    gc.collect(1)  # pooch leaves a response that broke off to the collector: let it be collected here
+    gc.collect(1)  # pooch leaves an interrupted response to the garbage collector: collect it here
 
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty cache folder, not yet made."""
+    """The path of a cache folder that does not exist yet."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("LATENTCELLS_DATA", str(folder))
     return folder
@@ -133,17 +133,17 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def files():
-    """files(folder): every file below it, by relative name."""
+    """files(folder): the relative paths of everything in it."""
 
-    def listed(folder):
+    def list_files(folder):
         return sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) if folder.exists() else []
 
-    return listed
+    return list_files
 
 
 @pytest.fixture
 def refused():
-    """refused(call): the one line of DataUnavailable, without a foreign traceback behind it."""
+    """refused(call): the one-line message of DataUnavailable, which must have no chained traceback."""
 
     def check(call, *args):
         with pytest.raises(datasets.DataUnavailable) as caught:

@@ -1,8 +1,8 @@
-"""The common words, against the terms of the Cell Ontology that the studies' labels stand for.
+"""The common type names, compared with the Cell Ontology terms of the studies' labels.
 
-``blood_types.csv`` names for each label the term, its identifier and the term above it that tells the lineage. Cell
-Ontology: Diehl et al. 2016, doi:10.1186/s13326-016-0088-7 (CC BY 4.0). Of the FACS-sorted cells the labels are the
-surface proteins they were sorted by: Zheng et al. 2017, doi:10.1038/ncomms14049.
+``blood_types.csv`` gives for each label its term, identifier and the ancestor term that defines the lineage. Cell
+Ontology: Diehl et al. 2016, doi:10.1186/s13326-016-0088-7 (CC BY 4.0). The labels of the FACS-sorted cells are the
+surface proteins by which they were sorted: Zheng et al. 2017, doi:10.1038/ncomms14049.
 """
 
 import csv

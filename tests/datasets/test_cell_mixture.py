@@ -16,7 +16,7 @@ def test_cell_mixture(real, contract):
     assert adata.obs["protocol"].value_counts().to_dict() == {"CEL-seq2": 811, "Drop-seq": 210}
 
 
-def test_two_lines_are_on_three_plates_only(real):
+def test_two_cell_lines_are_only_on_three_plates(real):
     obs = real("cell_mixture").obs
     table = pd.crosstab(obs["label"], obs["batch"])
     assert (table.loc[["A549", "H838"], ["celseq2", "dropseq"]] == 0).all(axis=None)

@@ -4,18 +4,18 @@ import pandas as pd
 from latentcells.datasets import _contract
 
 
-def test_build_takes_dense_floats_and_leaves_the_input_alone(contract):
+def test_build_takes_dense_floats_and_does_not_change_the_input(contract):
     counts = np.array([[0.0, 2.0], [1.0, 0.0]])
     obs = pd.DataFrame({"label": ["a", "b"], "batch": "only"}, index=["c1", "c2"])
-    about = _contract.about("name", _contract.Paper("who", "10.0/0"), "MIT", "url", "note")
-    adata = _contract.build(counts, obs, pd.DataFrame(index=["G1", "G2"]), about)
+    source = _contract.about("name", _contract.Paper("who", "10.0/0"), "MIT", "url", "note")
+    adata = _contract.build(counts, obs, pd.DataFrame(index=["G1", "G2"]), source)
     contract(adata, "name")
     assert obs["batch"].tolist() == ["only", "only"]
     adata.X.data[:] = 7
     assert adata.layers["counts"].toarray().tolist() == counts.tolist()
 
 
-def test_genes_are_named_once_each():
+def test_gene_names_are_made_unique():
     var = _contract.genes(["E1", "E2", "E3"], ["A", "A", "B"])
     assert var.index.tolist() == ["A", "A-1", "B"]
     assert var["gene_ids"].tolist() == ["E1", "E2", "E3"]

@@ -1,7 +1,7 @@
-"""What may go wrong outside: after each fault the cache is whole or empty, a line says what to do, the next call works.
+"""External faults: after each one the cache is whole or empty, the error says what to do, and the next call works.
 
-The server is on the loopback. Faults that need another process start one: it loads the two modules that download and
-nothing else of the library, which takes a second less than ten.
+The server is on the loopback. Faults that need another process start one that loads only the two modules that download,
+which is much faster than importing the whole library.
 """
 
 import errno
@@ -26,7 +26,7 @@ WRONG = (200, BODY[:-1] + b"!", len(BODY))
 REMEDIES = "LATENTCELLS_DATA", "offline_ok=True"
 pause = (
     threading.Event().wait
-)  # pooch's waits between two tries are left out, see conftest: time.sleep is none
+)  # not time.sleep, which conftest replaces to skip pooch's waits between retries
 
 
 def a_refused_connection(server, cache, patch):
@@ -51,7 +51,7 @@ def a_server_that_does_not_speak_http(server, cache, patch):
 
 def a_drip(server, cache, patch):
     def drip(handler):
-        handler.say(200, b"", len(BODY))
+        handler.respond(200, b"", len(BODY))
         for start in range(0, len(BODY), 1024):
             handler.wfile.write(BODY[start : start + 1024])
             pause(0.01)
@@ -62,7 +62,7 @@ def a_drip(server, cache, patch):
 
 
 def a_redirect_in_a_circle(server, cache, patch):
-    server.promise(lambda handler: handler.say(302, b"", 0, Location=handler.path))
+    server.promise(lambda handler: handler.respond(302, b"", 0, Location=handler.path))
 
 
 def a_full_disk(server, cache, patch):
@@ -78,7 +78,7 @@ def a_cache_folder_that_is_a_file(server, cache, patch):
     cache.write_text("mine")
 
 
-REFUSED = {  # fault: how it comes about, and the reason in the message
+REFUSED = {  # fault -> (function that causes it, reason in the message)
     "a refused connection": (a_refused_connection, "no connection"),
     "HTTP 403": (an_answer(403, b"", 0), "HTTP 403"),
     "HTTP 404": (an_answer(404, b"", 0), "HTTP 404"),
@@ -108,14 +108,14 @@ def test_a_fault_leaves_nothing_and_says_why(server, cache, files, refused, publ
         assert message.startswith(f"data.tsv is not in {cache / 'some'} and could not be fetched from")
         assert f"({reason})" in message
     assert not [name for name in files(cache) if name != "some"]
-    if cache.is_file():  # not ours to remove
+    if cache.is_file():  # not the library's to remove
         assert cache.read_text() == "mine"
         cache.unlink()
-    then_it_works(server, cache, files)
+    check_that_it_works(server, cache, files)
     publish("faults", fault=fault, cache="empty", told=reason)
 
 
-def then_it_works(server, cache, files):
+def check_that_it_works(server, cache, files):
     server.promise(GOOD)
     assert _fetch.fetch(SOURCE).read_bytes() == BODY
     assert files(cache) == ["some", "some/data.tsv"]
@@ -125,21 +125,21 @@ def then_it_works(server, cache, files):
 def test_a_redirect_to_another_host_is_judged_by_the_hash(server, cache, files, refused, publish, body):
     with serving() as other:
         other.promise(body)
-        server.promise(lambda handler: handler.say(302, b"", 0, Location=f"{other.address}/elsewhere"))
+        server.promise(lambda handler: handler.respond(302, b"", 0, Location=f"{other.address}/elsewhere"))
         if body is GOOD:
             assert _fetch.fetch(SOURCE).read_bytes() == BODY
-            told, holds = "nothing: the hash is right", "whole"
+            reason, holds = "nothing: the hash is right", "whole"
         else:
-            told, holds = "what came has another SHA-256", "empty"
-            assert f"({told})" in refused(_fetch.fetch, SOURCE)
+            reason, holds = "what came has another SHA-256", "empty"
+            assert f"({reason})" in refused(_fetch.fetch, SOURCE)
             assert files(cache) == ["some"]
         assert other.requests
-    then_it_works(server, cache, files)
-    which = "the same bytes" if body is GOOD else "other bytes"
-    publish("faults", fault=f"a redirect to another host that has {which}", cache=holds, told=told)
+    check_that_it_works(server, cache, files)
+    body_name = "the same bytes" if body is GOOD else "other bytes"
+    publish("faults", fault=f"a redirect to another host that has {body_name}", cache=holds, told=reason)
 
 
-def test_a_passing_fault_is_not_even_noticed(server, cache, files, publish):
+def test_a_temporary_fault_is_not_noticed(server, cache, files, publish):
     server.promise((500, b"", 0), GOOD)
     assert _fetch.fetch(SOURCE).read_bytes() == BODY
     assert server.requests == 2 and files(cache) == ["some", "some/data.tsv"]
@@ -147,7 +147,7 @@ def test_a_passing_fault_is_not_even_noticed(server, cache, files, publish):
 
 
 def test_another_process_makes_the_folder_meanwhile(server, cache, files, monkeypatch):
-    """pooch looks whether the folder is there, then makes it: in between another process may."""
+    """pooch checks whether the folder exists, then creates it; another process may create it in between."""
     makedirs = os.makedirs
 
     def too_late(path, *args, **kwargs):
@@ -155,7 +155,7 @@ def test_another_process_makes_the_folder_meanwhile(server, cache, files, monkey
         makedirs(path, *args, **kwargs)
 
     monkeypatch.setattr("pooch.core.os.makedirs", too_late)
-    then_it_works(server, cache, files)
+    check_that_it_works(server, cache, files)
 
 
 # -- faults that need another process ---------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ except _fetch.DataUnavailable as error:
 
 
 def fetching(server, before=""):
-    """A process of its own that fetches."""
+    """Start a separate process that fetches the file."""
     lib = Path(latentcells.__file__).parents[1]
     command = [sys.executable, "-c", CHILD.format(source=SOURCE), lib, server.address, before]
     return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/")
@@ -192,18 +192,18 @@ def message_of(child):
     return err
 
 
-def test_a_file_that_the_system_lets_grow_no_further(server, cache, files, publish):
+def test_a_file_size_limit(server, cache, files, publish):
     server.promise(GOOD)
     message = message_of(fetching(server, "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))"))
     assert "(File too large)" in message
     assert files(cache) == ["some"]
-    then_it_works(server, cache, files)
+    check_that_it_works(server, cache, files)
     publish("faults", fault="a quota", cache="empty", told="File too large")
 
 
 @pytest.fixture
 def open_folder(monkeypatch):
-    """A cache folder that any user may reach; pytest's own is its owner's alone."""
+    """A cache folder that any user may access, unlike pytest's own temporary folders."""
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         monkeypatch.setenv("LATENTCELLS_DATA", f"{folder}/cache")
@@ -214,12 +214,12 @@ def test_a_read_only_cache(server, open_folder, files, publish):
     open_folder.mkdir(mode=0o755)
     open_folder.chmod(0o555)
     server.promise(GOOD)
-    # the superuser may write anywhere: be nobody
+    # the superuser may write anywhere: run as nobody
     message = message_of(fetching(server, "os.geteuid() or os.seteuid(65534)"))
     assert "(permission denied)" in message
     assert files(open_folder) == [] and server.requests == 0
     open_folder.chmod(0o755)
-    then_it_works(server, open_folder, files)
+    check_that_it_works(server, open_folder, files)
     publish("faults", fault="a read-only cache without the file", cache="empty", told="permission denied")
     (open_folder / "some").chmod(0o555)
     child = fetching(server, "os.geteuid() or os.seteuid(65534)")
@@ -229,13 +229,13 @@ def test_a_read_only_cache(server, open_folder, files, publish):
 
 
 def test_two_processes_at_once(server, cache, files, publish):
-    both = threading.Barrier(2, timeout=120)
+    barrier = threading.Barrier(2, timeout=120)
 
-    def together(handler):
-        both.wait()
-        handler.say(*GOOD)
+    def answer_together(handler):
+        barrier.wait()
+        handler.respond(*GOOD)
 
-    server.promise(together)
+    server.promise(answer_together)
     for child in [fetching(server), fetching(server)]:
         assert child.communicate(timeout=120) == (f"{cache / SOURCE.file}\n", "")
     assert server.requests == 2
@@ -249,7 +249,7 @@ def test_a_kill_in_the_middle_of_a_write(server, cache, files, publish, kill):
     half, killed = threading.Event(), threading.Event()
 
     def stop_halfway(handler):
-        handler.say(200, BODY[: len(BODY) // 2], len(BODY))
+        handler.respond(200, BODY[: len(BODY) // 2], len(BODY))
         half.set()
         killed.wait(120)
 
@@ -257,22 +257,24 @@ def test_a_kill_in_the_middle_of_a_write(server, cache, files, publish, kill):
     child = fetching(server)
     assert half.wait(120)
     while not any(path.is_file() and path.stat().st_size for path in cache.rglob("*")):
-        pause(0.01)  # until some of it is written; the server holds back the rest
+        pause(0.01)  # until part of the file is written; the server holds back the rest
         assert child.poll() is None
     child.send_signal(kill)
     child.communicate(timeout=120)
     killed.set()
     assert child.returncode
     assert not (cache / SOURCE.file).exists()
-    left = [name for name in files(cache) if name != "some"]
-    assert len(left) <= (kill != signal.SIGINT)
+    leftovers = [name for name in files(cache) if name != "some"]
+    assert len(leftovers) <= (kill != signal.SIGINT)
     server.promise(GOOD)
     assert _fetch.fetch(SOURCE).read_bytes() == BODY
-    assert files(cache) == sorted([*left, "some", "some/data.tsv"])
-    holds = "empty" + (", but for a piece under a temporary name, which nothing reads" if left else "")
+    assert files(cache) == sorted([*leftovers, "some", "some/data.tsv"])
+    cache_state = "empty" + (
+        ", but for a piece under a temporary name, which nothing reads" if leftovers else ""
+    )
     publish(
         "faults",
         fault=f"{kill.name} in the middle of a write",
-        cache=holds,
+        cache=cache_state,
         told="nothing: the process is gone",
     )

@@ -24,7 +24,7 @@ SOURCE = Source(
 )
 
 
-def test_a_download_arrives_whole_and_alone(server, cache, files, capfd):
+def test_a_download_is_whole_and_leaves_no_other_file(server, cache, files, capfd):
     server.promise(GOOD)
     path = _fetch.fetch(SOURCE)
     assert path == cache / "some/data.tsv"
@@ -33,7 +33,7 @@ def test_a_download_arrives_whole_and_alone(server, cache, files, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_what_is_at_hand_is_not_fetched_again(server, cache):
+def test_a_cached_file_is_not_fetched_again(server, cache):
     server.promise(GOOD)
     assert _fetch.fetch(SOURCE) == _fetch.fetch(SOURCE)
     assert server.requests == 1
@@ -51,13 +51,13 @@ def test_a_folder_that_holds_the_file_is_only_read(cache, monkeypatch):
     assert _fetch.fetch(SOURCE).read_bytes() == BODY
 
 
-def test_a_passing_fault_is_tried_again(server, cache):
+def test_a_temporary_fault_is_retried(server, cache):
     server.promise((500, b"", 0), GOOD)
     assert _fetch.fetch(SOURCE).read_bytes() == BODY
     assert server.requests == 2
 
 
-def test_tries_end(server, cache, refused):
+def test_retries_end(server, cache, refused):
     server.promise((500, b"", 0))
     assert "HTTP 500" in refused(_fetch.fetch, SOURCE)
     assert server.requests == 1 + _fetch._RETRIES
@@ -73,7 +73,7 @@ def test_a_damaged_file_is_replaced(server, cache, files, bad):
 
 
 @pytest.mark.parametrize("answer", [(404, b"", 0), (200, b"wrong", 5)], ids=["missing", "wrong"])
-def test_a_damaged_file_stays_until_a_good_one_has_come(server, cache, files, refused, answer):
+def test_a_damaged_file_stays_until_it_can_be_replaced(server, cache, files, refused, answer):
     (cache / "some").mkdir(parents=True)
     (cache / SOURCE.file).write_bytes(b"mine")
     server.promise(answer)
@@ -99,7 +99,7 @@ def test_a_terminal_gets_a_progress_bar(server, cache, capsys, monkeypatch):
     assert "100%" in capsys.readouterr().err
 
 
-def test_poochs_log_level_is_put_back(server, cache, refused):
+def test_poochs_log_level_is_restored(server, cache, refused):
     server.promise((404, b"", 0))
     before = pooch.get_logger().level
     refused(_fetch.fetch, SOURCE)

@@ -16,13 +16,13 @@ print(sorted(name for name in ("tensorflow", "keras", "jax", "torch") if name in
 
 def test_the_data_sets_alone_load_no_deep_learning_library():
     package = Path(datasets.__file__).parents[1]
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(package)], capture_output=True, text=True, check=False, timeout=60
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "[]"
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.strip() == "[]"
 
 
-def test_what_is_public_is_documented():
+def test_public_names_are_documented():
     for name in datasets.__all__:
         assert getattr(datasets, name).__doc__, name

@@ -8,7 +8,7 @@ def test_kang(real, contract):
     assert (adata.obs["batch"] == adata.obs["condition"]).all()
 
 
-def test_interferon_is_answered(real):
+def test_stimulated_cells_respond_to_interferon(real):
     adata = real("kang")
     isg15 = adata[:, "ISG15"].X.toarray().ravel()
     stimulated = adata.obs["condition"] == "stimulated"

@@ -25,13 +25,13 @@ def test_an_unknown_name_lists_the_names():
 
 
 @pytest.mark.parametrize("name", ["pbmc_reference", "simulate"])
-def test_what_needs_no_file_is_always_there(offline, contract, name, capsys):
+def test_data_sets_without_a_file_are_always_available(offline, contract, name, capsys):
     contract(datasets.load(name), name)
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("name", MISSING)
-def test_without_leave_a_missing_file_is_an_error(offline, cache, files, refused, name):
+def test_without_offline_ok_a_missing_file_is_an_error(offline, cache, files, refused, name):
     assert f" is not in {cache}" in refused(datasets.load, name)
     assert files(cache) == []
 
@@ -67,13 +67,13 @@ def test_a_stand_in_has_the_columns_of_the_real_one(offline, name, request, monk
     monkeypatch.undo()
     adata = request.getfixturevalue("real")(name)
     for column in adata.obs:
-        ours, theirs = stand_in.obs[column], adata.obs[column]
-        assert ours.dtype.kind == theirs.dtype.kind
+        simulated, real_column = stand_in.obs[column], adata.obs[column]
+        assert simulated.dtype.kind == real_column.dtype.kind
         if name != "kang" or column != "label":
-            assert set(ours) == set(theirs)
+            assert set(simulated) == set(real_column)
 
 
-def test_simulated_cell_mixture_has_two_lines_on_three_plates_only(offline):
+def test_simulated_cell_mixture_has_two_cell_lines_only_on_three_plates(offline):
     obs = datasets.load("cell_mixture", offline_ok=True).obs
     table = pd.crosstab(obs["label"], obs["batch"])
     assert (table.loc[["A549", "H838"], ["celseq2", "dropseq"]] == 0).all(axis=None)
@@ -90,7 +90,7 @@ def test_simulated_rna_mixture_holds_its_proportions(offline):
     assert np.corrcoef(markers, adata.obs["H2228_prop"])[0, 1] > 0.85
 
 
-def test_data_at_hand_are_loaded_whatever_offline_ok_says(monkeypatch, capsys):
+def test_available_data_are_loaded_whatever_offline_ok_says(monkeypatch, capsys):
     monkeypatch.setitem(module._LOADERS, "kang", lambda: "the real one")
     assert datasets.load("kang", offline_ok=True) == datasets.load("kang") == "the real one"
     assert capsys.readouterr().out == ""

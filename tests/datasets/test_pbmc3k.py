@@ -20,17 +20,17 @@ SOURCES = {RAW: "PBMC3K_RAW", PROCESSED: "PBMC3K_PROCESSED"}
 
 @pytest.fixture(scope="session")
 def lookalikes(tmp_path_factory):
-    """Files like scanpy's, a tenth of their size in cells and in genes."""
+    """Files like scanpy's with a tenth of the cells and genes."""
     rng = np.random.default_rng(0)
     folder = tmp_path_factory.mktemp("scanpy")
-    gene = np.tile(np.arange(1371), 3)  # each in three cells
+    gene = np.tile(np.arange(1371), 3)  # each gene in three cells
     cell = (gene + np.repeat(np.arange(3), 1371)) % 270
     x = sparse.csr_matrix((rng.integers(1, 9, gene.size).astype(np.float32), (cell, gene)), (270, 1371))
     cells, genes = pd.Index([f"cell{i}" for i in range(270)]), pd.Index([f"G{i}" for i in range(1371)])
     ad.AnnData(x, pd.DataFrame(index=cells), pd.DataFrame(index=genes)).write_h5ad(folder / RAW)
-    kept = cells[3 : 3 + 264][::-1]
+    processed_cells = cells[3 : 3 + 264][::-1]
     louvain = pd.Categorical(np.array(["B cells", "NK cells"])[np.arange(264) % 2])
-    obs = pd.DataFrame({"louvain": louvain}, index=kept)
+    obs = pd.DataFrame({"louvain": louvain}, index=processed_cells)
     z = rng.normal(size=(264, 184)).astype(np.float32)
     ad.AnnData(z, obs, pd.DataFrame(index=genes[10:194])).write_h5ad(folder / PROCESSED)
     return folder
@@ -38,15 +38,15 @@ def lookalikes(tmp_path_factory):
 
 @pytest.fixture
 def pin(monkeypatch):
-    """pin(path): that file takes the place of the published one of its name."""
+    """pin(path): the file replaces the published one of the same name."""
 
-    def put(path, **fields):
+    def replace_source(path, **fields):
         name, content = SOURCES[path.name], path.read_bytes()
-        own = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "rebuilt": ()}
-        monkeypatch.setattr(module, name, replace(getattr(module, name), **own | fields))
+        checksums = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "rebuilt": ()}
+        monkeypatch.setattr(module, name, replace(getattr(module, name), **checksums | fields))
         return content
 
-    return put
+    return replace_source
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def filled(cache, lookalikes, pin):
 
 @pytest.fixture
 def offered(server, lookalikes, pin):
-    """The server has both files, in the order in which they are asked for."""
+    """A server with both files, in the order in which they are requested."""
     contents = [pin(lookalikes / name, host=server.address) for name in (PROCESSED, RAW)]
     server.promise(*((200, content, len(content)) for content in contents))
     return server
@@ -85,7 +85,7 @@ def test_pbmc3k_processed(real, contract):
 
 
 def test_scanpys_own_file_with_all_genes_gives_the_same(filled, pin):
-    """scanpy's file has more genes, among them those that fewer than 3 cells show."""
+    """scanpy's file has more genes, including those that fewer than 3 cells express."""
     before, small = datasets.pbmc3k(), ad.read_h5ad(filled / RAW)
     rare = sparse.lil_matrix((270, 3274 - 1371), dtype=np.float32)
     rare[0, :], rare[1, ::2] = 4, 1
@@ -111,7 +111,7 @@ def test_cells_and_genes_follow_the_processed_file(filled, contract):
 
 
 def test_files_of_an_old_anndata_are_read_without_a_warning(filled, pin):
-    """scanpy's file of counts is one."""
+    """scanpy's file of counts is such a file."""
     before, raw = datasets.pbmc3k(), ad.read_h5ad(filled / RAW)
     before_0_7(raw, filled / RAW)
     pin(filled / RAW)
@@ -131,7 +131,7 @@ def test_a_folder_that_holds_both_files_is_only_read(filled, files, monkeypatch)
     assert files(filled) == [PROCESSED, RAW]
 
 
-def test_both_files_are_downloaded_once_and_in_silence(cache, files, offered, lookalikes, capfd):
+def test_both_files_are_downloaded_once_and_silently(cache, files, offered, lookalikes, capfd):
     datasets.pbmc3k()
     assert files(cache) == [PROCESSED, RAW] and offered.requests == 2
     assert all((cache / name).read_bytes() == (lookalikes / name).read_bytes() for name in SOURCES)
@@ -187,7 +187,9 @@ def test_a_file_of_the_same_shape_with_other_numbers_is_refused(filled, refused,
 
 
 @pytest.mark.parametrize("name", [RAW, PROCESSED])
-def test_a_rebuilt_file_serves_from_the_cache_and_never_from_the_network(filled, server, refused, pin, name):
+def test_a_rebuilt_file_is_accepted_from_the_cache_but_not_from_the_network(
+    filled, server, refused, pin, name
+):
     content = pin(
         filled / name, sha256="0" * 64, rebuilt=(hashlib.sha256((filled / name).read_bytes()).hexdigest(),)
     )
@@ -198,8 +200,8 @@ def test_a_rebuilt_file_serves_from_the_cache_and_never_from_the_network(filled,
     assert "(what came has another SHA-256)" in refused(datasets.pbmc3k)
 
 
-def test_the_files_at_hand_are_known():
-    """Each file is pinned twice: as scanpy publishes it, and as it was rebuilt from the counts of 10x Genomics."""
+def test_published_and_rebuilt_files_are_known():
+    """Each file is pinned twice: as published by scanpy, and as rebuilt from the counts of 10x Genomics."""
     for name in SOURCES.values():
         source = getattr(module, name)
         assert len({source.sha256, *source.rebuilt}) == 2

@@ -8,7 +8,7 @@ def test_pbmc_facs(real, contract):
     assert adata.obs["split"].value_counts().to_dict() == {"train": 3774, "test": 100}
 
 
-def test_label_and_run_are_one_and_the_note_says_so(real):
+def test_label_and_run_are_confounded_and_the_note_says_so(real):
     adata = real("pbmc_facs")
     assert (adata.obs["label"].astype(str) == adata.obs["batch"].astype(str)).all()
     assert "confounded" in adata.uns["source"]["note"]

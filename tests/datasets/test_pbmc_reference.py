@@ -12,12 +12,12 @@ def test_pbmc_reference(contract):
     assert adata.obs["label"].nunique() == 10
 
 
-def test_counts_give_back_what_scanpy_ships():
+def test_counts_match_the_values_that_scanpy_ships():
     shipped = sc.datasets.pbmc68k_reduced().raw.X.toarray()
     counts = pbmc_reference().X.toarray()
     values = np.expm1(shipped.astype(np.float64))
-    one = np.where(values > 0, values, np.inf).min(axis=1, keepdims=True)
-    assert np.abs(values / one - counts).max() < 0.12
+    smallest = np.where(values > 0, values, np.inf).min(axis=1, keepdims=True)
+    assert np.abs(values / smallest - counts).max() < 0.12
     assert ((counts > 0) == (shipped > 0)).all()
 
 

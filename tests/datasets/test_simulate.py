@@ -28,13 +28,17 @@ def test_simulate(contract):
 
 
 def test_the_seed_decides():
-    one, same, other = simulate(**SMALL, seed=3), simulate(**SMALL, seed=3), simulate(**SMALL, seed=4)
-    assert (one.X != same.X).nnz == 0 and (one.obsm["z"] == same.obsm["z"]).all() and one.obs.equals(same.obs)
-    assert (one.X != other.X).nnz > 0
+    first, same, other = simulate(**SMALL, seed=3), simulate(**SMALL, seed=3), simulate(**SMALL, seed=4)
+    assert (
+        (first.X != same.X).nnz == 0
+        and (first.obsm["z"] == same.obsm["z"]).all()
+        and first.obs.equals(same.obs)
+    )
+    assert (first.X != other.X).nnz > 0
 
 
 def test_no_global_random_state_is_touched():
-    before = np.random.get_state()[1].copy()  # noqa: NPY002  it is the state that must not move
+    before = np.random.get_state()[1].copy()  # noqa: NPY002  the state that must not change
     simulate(**SMALL)
     assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
 
@@ -62,7 +66,7 @@ def test_a_library_for_each_cell():
 
 @pytest.mark.parametrize("theta", [0.5, 5.0, 1e6])
 def test_the_variance_is_negative_binomial(theta):
-    """With every gene a marker of the only type nothing but the noise varies."""
+    """Every gene is a marker of the only type, so that only the noise varies."""
     settings = {"n_types": 1, "n_batches": 1, "markers_per_type": 30, "batch_shift": 0.0}
     x = simulate(20_000, 30, **settings, library=np.full(20_000, 300.0), theta=theta).X.toarray()
     mean, variance = x.mean(axis=0), x.var(axis=0)
@@ -77,15 +81,15 @@ def test_markers_mark_their_type():
         assert 5 < x[inside].mean() / x[~inside].mean() < 12
 
 
-def test_z_tells_the_types_apart_and_moves_the_genes():
+def test_z_separates_the_types():
     adata = simulate(600, 200, 4, 1, library=5000)
     label = adata.obs["label"].cat.codes.to_numpy()
-    places = np.stack([adata.obsm["z"][label == t].mean(axis=0) for t in range(4)])
-    nearest = ((adata.obsm["z"][:, None] - places) ** 2).sum(axis=2).argmin(axis=1)
+    centres = np.stack([adata.obsm["z"][label == t].mean(axis=0) for t in range(4)])
+    nearest = ((adata.obsm["z"][:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
     assert (nearest == label).mean() > 0.99
 
 
-def test_the_batch_shift_is_the_one_reported():
+def test_the_batch_shift_matches_the_reported_one():
     settings = {"n_types": 1, "markers_per_type": 200, "batch_shift": 0.5, "library": 20_000.0}
     adata = simulate(400, 200, n_batches=2, **settings)
     log_mean = [
@@ -111,7 +115,7 @@ def test_a_large_matrix_is_never_dense():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert adata.X.nnz < 500_000
-    assert peak < 10_000 * 1000 * 4  # bytes of the dense int32
+    assert peak < 10_000 * 1000 * 4  # bytes of the dense int32 matrix
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Training from disk: every cell once an epoch, in an order that the seed gives, and never the whole file at once."""
+"""Training from disk: every cell once per epoch, in an order set by the seed, and never the whole file at once."""
 
 import importlib
 import re
@@ -49,37 +49,37 @@ def test_every_cell_once(adata, path, batch_size, blocks):
     np.testing.assert_array_equal(sorted_rows(x), sorted_rows(lc.inputs(adata)))
 
 
-def test_without_a_shuffle_the_cells_come_as_they_lie(adata, path):
+def test_without_a_shuffle_the_cells_come_in_file_order(adata, path):
     np.testing.assert_array_equal(np.concatenate(rows(stream(path, shuffle=False))), lc.inputs(adata))
 
 
 def test_the_seed_and_the_epoch_give_the_order(path):
-    cells, again, other = stream(path, seed=1), stream(path, seed=1), stream(path, seed=2)
+    cells, same_seed, other_seed = stream(path, seed=1), stream(path, seed=1), stream(path, seed=2)
     first, second = rows(cells), rows(cells)
-    for one, same in zip(first + second, rows(again) + rows(again), strict=True):
+    for one, same in zip(first + second, rows(same_seed) + rows(same_seed), strict=True):
         np.testing.assert_array_equal(one, same)
-    assert not np.array_equal(first[0], second[0]) and not np.array_equal(first[0], rows(other)[0])
+    assert not np.array_equal(first[0], second[0]) and not np.array_equal(first[0], rows(other_seed)[0])
 
 
 def test_blocks_that_are_read_together_are_mixed(adata, path):
-    """A batch then holds cells of more than one block of 256."""
+    """A mini-batch then has cells from more than one block of 256."""
     number = {x.tobytes(): i for i, x in enumerate(lc.inputs(adata))}
     blocks = {number[x.tobytes()] // module.BLOCK for x in rows(stream(path, blocks=4))[0]}
     assert len(blocks) == 4
 
 
-def test_no_more_is_read_than_is_shuffled_together(path, monkeypatch):
-    read, window, getitem = [], module._window, module.Rows.__getitem__
+def test_only_the_blocks_that_are_shuffled_together_are_read(path, monkeypatch):
+    rows_read, window, getitem = [], module._window, module.Rows.__getitem__
 
-    def counted(rows, cells):
+    def count_rows(rows, cells):
         block = getitem(rows, cells)
-        read[-1] += block.shape[0]
+        rows_read[-1] += block.shape[0]
         return block
 
-    monkeypatch.setattr(module.Rows, "__getitem__", counted)
-    monkeypatch.setattr(module, "_window", lambda *arguments: read.append(0) or window(*arguments))
+    monkeypatch.setattr(module.Rows, "__getitem__", count_rows)
+    monkeypatch.setattr(module, "_window", lambda *arguments: rows_read.append(0) or window(*arguments))
     rows(stream(path, batch_size=64, blocks=2, shuffle=False))
-    assert read == [512, 488]
+    assert rows_read == [512, 488]
 
 
 def test_genes_by_name_and_x(adata, path):
@@ -89,14 +89,14 @@ def test_genes_by_name_and_x(adata, path):
 
 
 def as_table(names, width):
-    """``obs`` or ``var`` as anndata wrote it before 0.7: one table, whose first column are the names."""
+    """``obs`` or ``var`` as anndata wrote it before 0.7: one table whose first column holds the names."""
     kind = h5py.string_dtype() if width is None else f"S{width}"
     rows = [(name.encode(), i) for i, name in enumerate(names)]
     return np.array(rows, dtype=[("index", kind), ("number", "<i4")])
 
 
 def before_0_7(adata, path, width=None):
-    """A file of anndata 0.6: no encoding is named anywhere, and sparse matrices are those of h5sparse."""
+    """Write a file of anndata 0.6: without encodings, and with sparse matrices in h5sparse's format."""
     with h5py.File(path, "w") as file:
         matrices = {"X": adata.X} | {f"layers/{name}": x for name, x in adata.layers.items()}
         for name, x in matrices.items():
@@ -111,7 +111,7 @@ def before_0_7(adata, path, width=None):
 
 
 def without_encoding_of_the_file(adata, path):
-    """A file of anndata 0.7: its parts name their encodings, the file itself none."""
+    """Write a file of anndata 0.7: its parts name their encodings, but the file itself does not."""
     adata.write_h5ad(path)
     with h5py.File(path, "a") as file:
         for name in ("encoding-type", "encoding-version"):
@@ -141,8 +141,8 @@ def test_each_layout_that_anndata_reads(adata, tmp_path, layout, stored):
     np.testing.assert_array_equal(lc.inputs(anndata.read_h5ad(path)), lc.inputs(cells))
     genes = cells.var_names[15:2:-1]
     for layer in ("counts", None):
-        got = np.concatenate(rows(stream(path, layer=layer, genes=genes, shuffle=False)))
-        np.testing.assert_array_equal(got, lc.inputs(cells[:, genes]))
+        result = np.concatenate(rows(stream(path, layer=layer, genes=genes, shuffle=False)))
+        np.testing.assert_array_equal(result, lc.inputs(cells[:, genes]))
 
 
 def test_log1p_in_x(adata, tmp_path):
@@ -160,7 +160,7 @@ def test_a_file_without_x(adata, tmp_path):
 
 
 def test_a_model_learns_the_same_from_disk(adata, path):
-    """To the bit, where the cells come in the same mini-batches, and the first of them, which prepare it, are all."""
+    """To the bit, if the mini-batches are the same and the first cells, which prepare the model, are all of them."""
     models = [lc.models.VAE(20, latent_dim=2, hidden=(4,), seed=0) for _ in range(2)]
     for model in models:
         model.compile(optimizer=keras.optimizers.Adam(0.01), steps_per_execution=1)
@@ -170,7 +170,7 @@ def test_a_model_learns_the_same_from_disk(adata, path):
         np.testing.assert_array_equal(one, other)
 
 
-def test_what_is_absent_is_refused(path, tmp_path):
+def test_missing_files_layers_and_genes_are_refused(path, tmp_path):
     missing, file = tmp_path / "none.h5ad", re.escape(str(path))
     refused(
         lambda: stream(missing),
@@ -247,7 +247,7 @@ def cut_off(path):
     path.write_bytes(path.read_bytes()[:600])
 
 
-NOT_H5AD = {  # what lies at the path, and what is said of it
+NOT_H5AD = {  # file name -> (function that writes it, message)
     "cells.zarr": (
         lambda path: path.mkdir(),
         r"is not an .h5ad file: .*anndata\.read_zarr\(path\)\.write_h5ad",
@@ -283,7 +283,7 @@ def with_value(x, value):
     return x
 
 
-BAD = {  # layer, what is in it, what is said
+BAD = {  # layer and fault -> (change of the counts, message)
     "counts/half": (
         lambda x: with_value(x, 0.5),
         "got 0.5: looks like normalised data; write the file again with",
@@ -302,7 +302,7 @@ BAD = {  # layer, what is in it, what is said
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("dense", [True, False])
 def test_bad_values_are_refused_as_they_are_read(adata, tmp_path, kind, shuffle, dense):
-    """TensorFlow wraps what its pipeline raises; the first line is ours."""
+    """TensorFlow wraps the errors of its pipeline; the first line is the library's own."""
     layer, (change, message) = kind.split("/")[0], BAD[kind]
     x = change(adata.X.copy())
     x = x.toarray() if dense else sparse.csr_matrix(x)
@@ -314,7 +314,7 @@ def test_bad_values_are_refused_as_they_are_read(adata, tmp_path, kind, shuffle,
     assert message.format(path=path) in re.search("ValueError: (.*)", str(raised.value))[1]
 
 
-def test_fit_raises_the_refusal_as_it_was(adata, tmp_path):
+def test_fit_raises_the_original_refusal(adata, tmp_path):
     x = with_value(adata.X, 0.5)
     anndata.AnnData(x, layers={"counts": x}).write_h5ad(tmp_path / "bad.h5ad")
     model = lc.models.VAE(20, latent_dim=2, hidden=(4,), seed=0)
@@ -326,7 +326,7 @@ def test_fit_raises_the_refusal_as_it_was(adata, tmp_path):
 
 
 def test_a_cell_may_be_empty_but_not_in_counts(adata, tmp_path):
-    """Zeros are refused only where molecules are counted, and only in the genes that are read."""
+    """Empty cells are refused only in counts, and only for the genes that are read."""
     x = adata.X.toarray().astype("float32")
     x[300, 1:], x[300, 0] = 0, 4
     path = tmp_path / "one_gene.h5ad"

@@ -10,7 +10,7 @@ NAMES = ("a", "b", "c")
 
 
 def mixtures(cells=40, noise=0.1, shift=0.0, seed=0):
-    """Three proportions of each cell seen through a random map into 5 dimensions, in two plates, the second moved."""
+    """A random linear map of each cell's three proportions to 5 dimensions, on two plates, the second one shifted."""
     rng = np.random.default_rng(seed)
     parts = rng.dirichlet([1, 1, 1], 2 * cells)
     plate = np.repeat(["p1", "p2"], cells)
@@ -26,7 +26,7 @@ def neighbours_by_hand(z, y, batch, scored, n_neighbors):
     return y[outside][nearest].mean(axis=1)
 
 
-def test_what_is_linear_in_z_is_predicted_without_error():
+def test_a_linear_function_of_z_is_predicted_without_error():
     z, parts, plate = mixtures(noise=0.0)
     scores = proportions(z, parts, plate)
     assert min(scores["ridge_r2"].values()) > 0.999
@@ -60,7 +60,7 @@ def test_the_neighbours_equal_those_by_hand(n_neighbors):
 
 
 def test_no_cell_is_predicted_from_its_own_batch():
-    """A target that is random in each batch, and equal for cells that coincide in it, cannot be learned elsewhere."""
+    """The relation of target and z is the opposite in the other plate, so cross-batch predictions are wrong."""
     rng = np.random.default_rng(0)
     z, plate = rng.normal(size=(400, 1)), np.repeat(["p1", "p2"], 200)
     target = z[:, 0] * np.where(plate == "p1", 1, -1)  # the opposite in the other plate
@@ -68,12 +68,12 @@ def test_no_cell_is_predicted_from_its_own_batch():
     assert max(scores["ridge_r2"].values()) < -1 and max(scores["knn_r2"].values()) < -1
 
 
-def test_a_batch_effect_costs():
+def test_a_batch_effect_lowers_the_scores():
     z, parts, plate = mixtures()
-    moved = mixtures(shift=3.0)[0]
-    still, shifted = (proportions(space, parts, plate) for space in (z, moved))
+    z_shifted = mixtures(shift=3.0)[0]
+    scores, scores_shifted = (proportions(space, parts, plate) for space in (z, z_shifted))
     for key in ("ridge_r2", "knn_r2"):
-        assert max(shifted[key].values()) < min(still[key].values()) - 0.2
+        assert max(scores_shifted[key].values()) < min(scores[key].values()) - 0.2
 
 
 def test_each_of_three_batches_is_predicted_from_the_other_two():

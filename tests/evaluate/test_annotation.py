@@ -19,7 +19,7 @@ def mixture(distance, sizes=(80, 50, 20), dimensions=4, seed=0):
 
 
 def by_hand(z, label, n_neighbors, folds, seed):
-    """Neighbours by sorting all distances, the probe by standardising the training cells by hand."""
+    """The reference sorts all distances for the neighbours, and standardises the probe's training cells by hand."""
     knn, probe = np.empty_like(label), np.empty_like(label)
     for train, test in StratifiedKFold(folds, shuffle=True, random_state=seed).split(z, label):
         distances = np.linalg.norm(z[test][:, None] - z[train], axis=2)
@@ -36,11 +36,11 @@ def by_hand(z, label, n_neighbors, folds, seed):
 
 
 @pytest.mark.parametrize(("n_neighbors", "folds", "seed"), [(15, 5, 0), (3, 4, 1), (1, 2, 2)])
-def test_equals_the_same_by_hand(n_neighbors, folds, seed):
+def test_equals_the_computation_by_hand(n_neighbors, folds, seed):
     z, label = mixture(2.0)
-    z *= [1, 10, 100, 0.1]  # the neighbours must see this scale, the probe must not
-    got = annotation(z, label, n_neighbors, folds, seed)
-    assert got == pytest.approx(by_hand(z, label, n_neighbors, folds, seed), abs=1e-12)
+    z *= [1, 10, 100, 0.1]  # this scale must affect the neighbours but not the probe
+    result = annotation(z, label, n_neighbors, folds, seed)
+    assert result == pytest.approx(by_hand(z, label, n_neighbors, folds, seed), abs=1e-12)
 
 
 def test_types_far_apart_score_1():
@@ -75,9 +75,9 @@ def test_labels_of_any_kind(kind):
     assert annotation(z.astype(np.float32), pd.factorize(label)[0]).keys() == KEYS
 
 
-def test_the_same_twice_and_nothing_changed():
+def test_results_are_reproducible_and_arguments_unchanged():
     z, label = mixture(2.0)
-    before, state = z.copy(), np.random.get_state()[1].copy()  # noqa: NPY002 - the global state is the point
+    before, state = z.copy(), np.random.get_state()[1].copy()  # noqa: NPY002 - the test is about the global state
     assert annotation(z, label) == annotation(z, label)
     np.testing.assert_array_equal(z, before)
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002

@@ -9,7 +9,7 @@ NAMES = ["B", "NK", "T"]
 
 
 def test_by_hand():
-    """Two cells of confidence 0.6, one right; two of 0.9, both right: (2/4) 0.1 + (2/4) 0.1."""
+    """Two cells with confidence 0.6, one correct; two with 0.9, both correct: (2/4) 0.1 + (2/4) 0.1."""
     probability = [[0.6, 0.4, 0.0], [0.6, 0.0, 0.4], [0.1, 0.9, 0.0], [0.0, 0.1, 0.9]]
     scores = calibration(probability, ["B", "T", "NK", "T"], NAMES)
     assert scores["calibration_error"] == pytest.approx(0.1)
@@ -22,11 +22,11 @@ def test_labels_drawn_from_the_probabilities_are_calibrated_and_sharper_ones_are
     rng = np.random.default_rng(0)
     probability = rng.dirichlet(np.ones(3), size=20_000)
     label = np.array(NAMES)[(probability.cumsum(axis=1) < rng.uniform(size=(20_000, 1))).sum(axis=1)]
-    honest = calibration(probability, label, NAMES)
+    calibrated = calibration(probability, label, NAMES)
     sharper = probability**3 / (probability**3).sum(axis=1, keepdims=True)
-    proud = calibration(sharper, label, NAMES)
-    assert honest["calibration_error"] < 0.01 < 0.1 < proud["calibration_error"]
-    assert honest["log_loss"] < proud["log_loss"]
+    overconfident = calibration(sharper, label, NAMES)
+    assert calibrated["calibration_error"] < 0.01 < 0.1 < overconfident["calibration_error"]
+    assert calibrated["log_loss"] < overconfident["log_loss"]
 
 
 def test_all_confidence_in_one_bin_and_a_certain_cell():

@@ -49,23 +49,23 @@ def test_labels_do_not_influence_the_clusters():
     z, label = mixture(distance=1.5)
     result = clustering(z, label, n_clusters=6)
     for other in (None, np.random.default_rng(0).permutation(label), ["one"] * len(z)):
-        again = clustering(z, other, n_clusters=6)
-        np.testing.assert_array_equal(again["leiden"], result["leiden"])
-        assert again["resolution"] == result["resolution"]
+        with_other_labels = clustering(z, other, n_clusters=6)
+        np.testing.assert_array_equal(with_other_labels["leiden"], result["leiden"])
+        assert with_other_labels["resolution"] == result["resolution"]
     assert clustering(z, n_clusters=6).keys() == {"leiden", "resolution", "n_clusters"}
 
 
 @settings(deadline=None, max_examples=10)
 @given(st.integers(2, 12), st.integers(0, 5))
-def test_the_number_of_clusters_is_the_one_asked_for(n_clusters, seed):
+def test_the_number_of_clusters_is_the_requested_one(n_clusters, seed):
     z, _ = mixture(n_types=2, cells=100, distance=1.0, seed=seed)
     result = clustering(z, n_clusters=n_clusters, seed=seed)
     assert result["n_clusters"] == len(np.unique(result["leiden"]))
     assert abs(result["n_clusters"] - n_clusters) <= 1
 
 
-def test_the_nearest_number_counts_if_the_graph_allows_no_fewer():
-    z, _ = mixture(n_types=4, distance=1e4)  # four islands: no resolution joins them
+def test_the_nearest_number_is_returned_if_the_graph_allows_no_fewer():
+    z, _ = mixture(n_types=4, distance=1e4)  # four separate components: no resolution joins them
     assert clustering(z, n_clusters=1)["n_clusters"] == 4
 
 
@@ -75,7 +75,7 @@ def test_more_neighbours_than_scanpy_searches_exactly():
     assert result["leiden_ari"] == 1
 
 
-def test_the_same_twice_and_nothing_changed():
+def test_results_are_reproducible_and_arguments_unchanged():
     z, label = mixture(distance=1.5)
     before, numpy_state, state = z.copy(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
     verbosity, jobs = sc.settings.verbosity, sc.settings.n_jobs
@@ -89,13 +89,13 @@ def test_the_same_twice_and_nothing_changed():
 
 
 def test_the_seed_reaches_leiden():
-    z = np.random.default_rng(0).normal(size=(300, 5))  # no groups: the start decides
+    z = np.random.default_rng(0).normal(size=(300, 5))  # no groups: the result depends on the initial state
     one, two = (clustering(z, n_clusters=10, seed=seed)["leiden"] for seed in (0, 1))
     assert adjusted_rand_score(one, two) < 1
 
 
 @pytest.mark.parametrize("z", [np.zeros((60, 3)), np.repeat(np.eye(3), 30, axis=0)])
-def test_a_collapsed_embedding_is_no_error(z):
+def test_a_collapsed_embedding_is_not_an_error(z):
     assert clustering(z, n_clusters=3, label=range(len(z)))["n_clusters"] >= 1
 
 

@@ -10,7 +10,7 @@ KEYS = {"probe_macro_f1", "knn_macro_f1"}
 
 
 def mixture(distance, sizes=(80, 50, 20), dimensions=4, seed=0):
-    """Gaussian types whose means are ``distance`` apart, their labels, and every third cell to be scored."""
+    """Gaussian types whose means are ``distance`` apart, their labels, and a mask of the scored cells, every third."""
     rng = np.random.default_rng(seed)
     codes = np.repeat(np.arange(len(sizes)), sizes)
     means = distance * np.eye(len(sizes), dimensions)
@@ -19,7 +19,7 @@ def mixture(distance, sizes=(80, 50, 20), dimensions=4, seed=0):
 
 
 def by_hand(z, label, test, labelled, n_neighbors, standardise=True):
-    """Neighbours by sorting all distances, the probe by standardising the labelled cells by hand."""
+    """The reference sorts all distances for the neighbours, and standardises the labelled cells by hand."""
     distances = np.linalg.norm(z[test][:, None] - z[labelled], axis=2)
     votes = label[labelled][np.argsort(distances, axis=1)[:, :n_neighbors]]
     predicted = [max(sorted(set(vote)), key=list(vote).count) for vote in votes]
@@ -36,17 +36,17 @@ def by_hand(z, label, test, labelled, n_neighbors, standardise=True):
 
 
 @pytest.mark.parametrize("per_type", [1, 5])
-def test_as_many_cells_of_each_type_are_drawn_and_none_to_be_scored(per_type):
+def test_equally_many_cells_of_each_type_are_drawn_and_no_scored_ones(per_type):
     _, label, test = mixture(1.0)
-    drawn = draw_labels(label, test, per_type)
-    assert not test[drawn].any() and len(set(drawn)) == len(drawn)
-    assert label[drawn].tolist() == ["B"] * per_type + ["NK"] * per_type + ["T"] * per_type
+    cells = draw_labels(label, test, per_type)
+    assert not test[cells].any() and len(set(cells)) == len(cells)
+    assert label[cells].tolist() == ["B"] * per_type + ["NK"] * per_type + ["T"] * per_type
 
 
-def test_a_type_with_fewer_cells_gives_what_it_has():
+def test_a_type_with_fewer_cells_gives_all_of_them():
     _, label, test = mixture(1.0)
-    drawn = draw_labels(label, test, per_type=20)
-    assert [(label[drawn] == name).sum() for name in ("B", "NK", "T")] == [20, 14, 20]
+    cells = draw_labels(label, test, per_type=20)
+    assert [(label[cells] == name).sum() for name in ("B", "NK", "T")] == [20, 14, 20]
 
 
 def test_none_draws_every_cell_that_is_not_scored():
@@ -54,9 +54,9 @@ def test_none_draws_every_cell_that_is_not_scored():
     np.testing.assert_array_equal(np.sort(draw_labels(label, test, per_type=None)), np.flatnonzero(~test))
 
 
-def test_the_seed_alone_draws():
+def test_the_draw_depends_only_on_the_seed():
     _, label, test = mixture(1.0)
-    state = np.random.get_state()[1].copy()  # noqa: NPY002 - the global state is the point
+    state = np.random.get_state()[1].copy()  # noqa: NPY002 - the test is about the global state
     one, two, other = (draw_labels(label, test, 5, seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, two)
     assert not np.array_equal(one, other)
@@ -65,9 +65,9 @@ def test_the_seed_alone_draws():
 
 def test_every_cell_has_the_same_chance_to_be_drawn():
     label, test = ["B"] * 5 + ["T"] * 5, np.arange(10) % 5 == 0
-    drawn = np.bincount(np.ravel([draw_labels(label, test, 2, seed) for seed in range(500)]), minlength=10)
-    assert (drawn[[0, 5]] == 0).all()
-    assert (np.abs(drawn[[1, 2, 3, 4, 6, 7, 8, 9]] - 250) < 5 * np.sqrt(125)).all()
+    n_draws = np.bincount(np.ravel([draw_labels(label, test, 2, seed) for seed in range(500)]), minlength=10)
+    assert (n_draws[[0, 5]] == 0).all()
+    assert (np.abs(n_draws[[1, 2, 3, 4, 6, 7, 8, 9]] - 250) < 5 * np.sqrt(125)).all()
 
 
 # -- the scores --------------------------------------------------------------------------------------------------
@@ -75,13 +75,13 @@ def test_every_cell_has_the_same_chance_to_be_drawn():
 
 @pytest.mark.parametrize(("per_type", "n_neighbors", "seed"), [(10, 15, 0), (5, 3, 1), (None, 15, 2)])
 @pytest.mark.parametrize("standardise", [True, False])
-def test_equals_the_same_by_hand(per_type, n_neighbors, seed, standardise):
+def test_equals_the_computation_by_hand(per_type, n_neighbors, seed, standardise):
     z, label, test = mixture(2.0)
-    z *= [1, 2, 5, 0.5]  # the neighbours must see this scale, the standardised probe must not
+    z *= [1, 2, 5, 0.5]  # this scale must affect the neighbours but not the standardised probe
     labelled = draw_labels(label, test, per_type, seed)
     votes = min(n_neighbors, per_type or n_neighbors)
-    got = few_labels(z, label, test, per_type, n_neighbors, standardise, seed)
-    assert got == pytest.approx(by_hand(z, label, test, labelled, votes, standardise), abs=1e-12)
+    result = few_labels(z, label, test, per_type, n_neighbors, standardise, seed)
+    assert result == pytest.approx(by_hand(z, label, test, labelled, votes, standardise), abs=1e-12)
 
 
 def test_types_far_apart_need_one_label_each():
@@ -96,13 +96,16 @@ def test_permuted_labels_score_as_chance():
 
 def test_more_labels_help():
     z, label, test = mixture(2.0, sizes=(200, 200, 200))
-    one, many = ([few_labels(z, label, test, n, seed=s) for s in range(5)] for n in (1, 50))
+    one_label, many_labels = ([few_labels(z, label, test, n, seed=s) for s in range(5)] for n in (1, 50))
     for key in KEYS:
-        assert np.mean([scores[key] for scores in one]) < np.mean([scores[key] for scores in many]) - 0.05
+        assert (
+            np.mean([scores[key] for scores in one_label])
+            < np.mean([scores[key] for scores in many_labels]) - 0.05
+        )
 
 
-def test_labels_of_the_scored_cells_are_not_seen():
-    """The scored cells get wrong labels: the predictions are the true ones still."""
+def test_labels_of_the_scored_cells_are_not_used():
+    """The scored cells get wrong labels, and the predictions are still the true ones."""
     z, label, test = mixture(50.0)
     wrong = np.where(test, np.roll(label, 60), label)
     assert few_labels(z, wrong, test)["knn_macro_f1"] == pytest.approx(
@@ -110,7 +113,7 @@ def test_labels_of_the_scored_cells_are_not_seen():
     )
 
 
-def test_the_scale_matters_to_the_plain_probe_alone():
+def test_the_scale_matters_only_to_the_plain_probe():
     z, label, test = mixture(2.0)
     small = {
         standardise: few_labels(z * 1e-4, label, test, None, 15, standardise) for standardise in (True, False)
@@ -120,7 +123,7 @@ def test_the_scale_matters_to_the_plain_probe_alone():
 
 
 def test_few_cells_of_every_type_are_enough():
-    """Three labelled cells of each type where ten were asked for: no more than six can vote."""
+    """Only three cells of each type can be labelled instead of ten, so that at most six neighbours vote."""
     z, label, test = mixture(50.0, sizes=(5, 5, 0))
     assert few_labels(z, label, test, per_type=10, n_neighbors=15).keys() == KEYS
 
@@ -131,7 +134,7 @@ def test_labels_of_any_kind(kind):
     assert few_labels(z, kind(label), list(test)) == few_labels(z, label, test)
 
 
-def test_nothing_is_changed():
+def test_the_arguments_are_unchanged():
     z, label, test = mixture(2.0)
     before = z.copy(), label.copy(), test.copy()
     few_labels(z, label, test)

@@ -1,4 +1,4 @@
-"""The scores run compiled: every embedding below has the same shape, so that they are compiled once."""
+"""The scores are compiled by JAX; all embeddings below have the same shape, so that this happens once."""
 
 import inspect
 import sys
@@ -18,7 +18,7 @@ BATCH = ["bras", "ilisi", "kbet", "graph_connectivity", "pcr"]
 
 
 def cells(n=180, seed=0):
-    """Three types in two batches: an embedding that mixes, one that does not, one without types, and their PCA."""
+    """Three types in two batches: embeddings with mixed batches, separate batches and no types, and their PCA."""
     rng = np.random.default_rng(seed)
     types, batches = np.arange(n) % 3, np.arange(n) // 3 % 2
     profile, effect = rng.gamma(1.0, 3.0, (3, 60))[types], rng.lognormal(0, 0.5, (2, 60))[batches]
@@ -38,7 +38,7 @@ def scores():
     result = {name: integration(SPACES[name], **DESIGN) for name in ("mixed", "shuffled")}
     with pytest.warns(
         UserWarning, match="^PCR comparison score is negative"
-    ):  # more batch effect than before
+    ):  # the batch effect is larger than before
         result["split"] = integration(SPACES["split"], **DESIGN)
     return result
 
@@ -48,15 +48,19 @@ def scores():
 
 @pytest.mark.slow
 def test_ten_scores_two_means_and_a_total(scores):
-    for of_space in scores.values():
-        assert list(of_space) == [*BIO, *BATCH, "scib_bio", "scib_batch", "scib_total"]
+    for space_scores in scores.values():
+        assert list(space_scores) == [*BIO, *BATCH, "scib_bio", "scib_batch", "scib_total"]
         assert all(
-            type(value) is float and -0.02 <= value <= 1 for value in of_space.values()
-        )  # ARI by chance
-        assert of_space["scib_bio"] == pytest.approx(np.mean([of_space[name] for name in BIO]), abs=1e-12)
-        assert of_space["scib_batch"] == pytest.approx(np.mean([of_space[name] for name in BATCH]), abs=1e-12)
-        total = 0.6 * of_space["scib_bio"] + 0.4 * of_space["scib_batch"]
-        assert of_space["scib_total"] == pytest.approx(total, abs=1e-12)
+            type(value) is float and -0.02 <= value <= 1 for value in space_scores.values()
+        )  # the ARI may be slightly negative by chance
+        assert space_scores["scib_bio"] == pytest.approx(
+            np.mean([space_scores[name] for name in BIO]), abs=1e-12
+        )
+        assert space_scores["scib_batch"] == pytest.approx(
+            np.mean([space_scores[name] for name in BATCH]), abs=1e-12
+        )
+        total = 0.6 * space_scores["scib_bio"] + 0.4 * space_scores["scib_batch"]
+        assert space_scores["scib_total"] == pytest.approx(total, abs=1e-12)
 
 
 @pytest.mark.slow
@@ -86,7 +90,7 @@ def test_shuffled_cells_score_low_on_biology_and_high_on_mixing(scores):
 
 @pytest.mark.slow
 def test_equals_the_benchmarker_of_scib_metrics(scores):
-    """On its default settings, from exact neighbours of its own format, found by sorting all distances."""
+    """With its default settings and exact neighbours, found by sorting all distances."""
     from scib_metrics.benchmark import Benchmarker
     from scib_metrics.nearest_neighbors import NeighborsResults
 
@@ -99,19 +103,19 @@ def test_equals_the_benchmarker_of_scib_metrics(scores):
     obsm = {"mixed": SPACES["mixed"].astype("float32"), "before": DESIGN["before"]}
     adata = ad.AnnData(np.zeros((180, 1), "float32"), obs, obsm=obsm)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # theirs, of pandas, tqdm and their plots
+        warnings.simplefilter("ignore")  # its own, about pandas, tqdm and plots
         benchmarker = Benchmarker(
             adata, "batch", "label", ["mixed"], pre_integrated_embedding_obsm_key="before", progress_bar=False
         )
         benchmarker.prepare(neighbor_computer=exact)
         benchmarker.benchmark()
         table = benchmarker.get_results(min_max_scale=False, clean_names=False)
-    theirs = [
+    metrics = [
         "isolated_labels", "nmi_ari_cluster_labels_kmeans_nmi", "nmi_ari_cluster_labels_kmeans_ari",
         "silhouette_label", "clisi_knn", "bras", "ilisi_knn", "kbet_per_label", "graph_connectivity", "pcr_comparison",
         "Bio conservation", "Batch correction", "Total",
     ]  # fmt: skip
-    expected = table.loc["mixed", theirs].astype(float)
+    expected = table.loc["mixed", metrics].astype(float)
     np.testing.assert_allclose(list(scores["mixed"].values()), expected, rtol=1e-5)
 
 
@@ -133,11 +137,11 @@ def test_tables_and_series_give_the_same_and_nothing_is_changed(scores):
 
 
 @pytest.mark.slow
-def test_the_scores_of_the_stored_run_come_out_again():
-    """Those of uncorrected components, which were computed from an AnnData, on another processor.
+def test_the_scores_of_the_stored_run_are_reproduced():
+    """The scores of uncorrected components, which were computed on another CPU.
 
-    kBET searches the neighbours along eigenvectors. Those of the stored run started from a random vector, which moves
-    kBET, and the means with it.
+    kBET searches neighbours along eigenvectors. Those of the stored run started from a random vector, which changes
+    kBET and the means that include it.
     """
     from benchmarks import batch_correction
     from benchmarks.records import FOLDER
@@ -164,13 +168,13 @@ def test_the_scores_of_the_stored_run_come_out_again():
 
 @pytest.fixture
 def unscored(monkeypatch):
-    """Scores that cost nothing."""
+    """Replaces the computed scores by constants."""
     module = sys.modules[integration.__module__]  # the package's attribute of this name is the function
     monkeypatch.setattr(module, "_scores", lambda *arrays: dict.fromkeys([*BIO, *BATCH], 0.5))
 
 
 @pytest.mark.usefixtures("unscored")
-def test_types_in_one_batch_only_are_named():
+def test_types_in_only_one_batch_are_named():
     batch = np.where(DESIGN["label"] == "T", "plate 2", DESIGN["batch"])
     message = r"^in one batch only: T; the mixing of these types cannot be scored$"
     with pytest.warns(UserWarning, match=message) as warned:
@@ -181,7 +185,7 @@ def test_types_in_one_batch_only_are_named():
         integration(**GOOD | {"batch": batch})
 
 
-def test_the_arguments_are_arrays_and_before_has_no_value_of_its_own():
+def test_the_arguments_are_arrays_and_before_has_no_default():
     assert list(inspect.signature(integration).parameters) == ["z", "batch", "label", "before"]
     message = (
         "^before is None: pass the uncorrected embedding of the same cells, such as 50 principal components "
@@ -242,6 +246,9 @@ def test_refuses_an_anndata():
 
 @pytest.mark.usefixtures("unscored")
 def test_too_few_cells_are_refused():
-    few = {name: value[:90] for name, value in GOOD.items()}
-    refused(lambda: integration(**few), "^there are 90 cells, the scores need more than 90: take more cells$")
+    ninety_cells = {name: value[:90] for name, value in GOOD.items()}
+    refused(
+        lambda: integration(**ninety_cells),
+        "^there are 90 cells, the scores need more than 90: take more cells$",
+    )
     assert integration(**{name: value[:91] for name, value in GOOD.items()})["scib_total"] == 0.5

@@ -10,7 +10,7 @@ from tests.helpers import refused
 
 
 def spaces(cells=300, noise=0.5, seed=0):
-    """A truth in 3 dimensions and 5 dimensions that hold it, each with noise."""
+    """A noisy 5-dimensional linear map of a 3-dimensional truth, and the truth."""
     rng = np.random.default_rng(seed)
     truth = rng.normal(size=(cells, 3))
     return truth @ rng.normal(size=(3, 5)) + noise * rng.normal(size=(cells, 5)), truth
@@ -23,7 +23,7 @@ def test_equals_scikit_learn():
     np.testing.assert_allclose(canonical_correlations(z, truth), expected, atol=1e-4)
 
 
-def test_one_dimension_each_is_the_size_of_the_correlation():
+def test_for_one_dimension_each_it_is_the_absolute_correlation():
     z, truth = spaces()
     correlations = canonical_correlations(z[:, :1], -truth[:, :1])
     assert correlations.tolist() == pytest.approx([abs(np.corrcoef(z[:, 0], truth[:, 0])[0, 1])])
@@ -85,17 +85,17 @@ def cloud(cells=200, dimensions=6, seed=0):
 def by_hand(z, reference, n_neighbors):
     shares = []
     for i in range(len(z)):
-        near = []
+        neighbours = []
         for space in (z, reference):
             distance = np.linalg.norm(space - space[i], axis=1)
             distance[i] = np.inf
-            near.append(set(np.argsort(distance)[:n_neighbors]))
-        shares.append(len(near[0] & near[1]) / n_neighbors)
+            neighbours.append(set(np.argsort(distance)[:n_neighbors]))
+        shares.append(len(neighbours[0] & neighbours[1]) / n_neighbors)
     return np.mean(shares)
 
 
 @pytest.mark.parametrize("n_neighbors", [1, 15])
-def test_equals_the_same_by_hand(n_neighbors):
+def test_equals_the_computation_by_hand(n_neighbors):
     reference = cloud()
     for z in (reference[:, :2], reference[:, :5], cloud(seed=1)):
         expected = by_hand(z, reference, n_neighbors)
@@ -114,10 +114,10 @@ def test_a_shuffled_space_keeps_as_many_as_chance():
     assert neighbourhood_preservation(shuffled, z) == pytest.approx(15 / 999, abs=0.01)
 
 
-def test_the_more_dimensions_are_dropped_the_fewer_are_kept():
+def test_dropping_more_dimensions_keeps_fewer_neighbours():
     z = cloud()
-    kept = [neighbourhood_preservation(z[:, :k], z) for k in (1, 2, 4, 6)]
-    assert kept == sorted(kept) and kept[0] < 0.3 and kept[-1] == 1.0
+    shares = [neighbourhood_preservation(z[:, :k], z) for k in (1, 2, 4, 6)]
+    assert shares == sorted(shares) and shares[0] < 0.3 and shares[-1] == 1.0
 
 
 def test_with_all_cells_as_neighbours_all_are_kept():
@@ -143,12 +143,12 @@ def test_a_collapsed_space_has_no_neighbourhoods():
     refused(preserve(reference=np.ones((200, 2))), "^reference is .* it has collapsed")
 
 
-def test_what_is_not_an_embedding_is_refused():
+def test_anything_but_an_embedding_is_refused():
     refused(preserve(z=np.zeros(200)), r"^z must have the shape \(cells, dimensions\), got \(200,\)")
     refused(preserve(reference=np.full((200, 2), np.inf)), "^reference must be finite, got inf")
 
 
-def test_a_number_of_neighbours_that_is_none_is_refused():
+def test_an_invalid_number_of_neighbours_is_refused():
     refused(preserve(n_neighbors=200), "^n_neighbors=200 must be less than the 200 cells: lower it")
     refused(preserve(n_neighbors=0), "^n_neighbors must be at least 1, got 0")
     refused(preserve(n_neighbors=1.5), "^n_neighbors must be an integer, got 1.5", TypeError)

@@ -17,5 +17,5 @@ def classroom(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=MASTERS, ids=lambda path: path.stem)
 def chapter(request, classroom):
-    """A master with its numbers drawn, and what Otter made of it."""
+    """A master with its numbers drawn, and the editions that Otter made from it."""
     return Chapter(variants.render(masters.read(request.param), SECRET), classroom)

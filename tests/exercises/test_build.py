@@ -1,4 +1,4 @@
-"""Building the classroom: each missing part is named in a line, and the rest goes on."""
+"""Building the classroom: each missing part gets a line, and the other masters are still built."""
 
 import tomllib
 import zipfile
@@ -14,8 +14,8 @@ from tools.classroom import build, figures, guide, masters, variants
 FIRST = MASTERS[0]
 
 
-def cut(unwanted) -> masters.Master:
-    """The first master without the cells of its first question that a function chooses."""
+def without_cells(unwanted) -> masters.Master:
+    """The first master without the cells of its first question that `unwanted` selects."""
     notebook = nbformat.read(FIRST, as_version=4)
     end = next(i for i, cell in enumerate(notebook.cells) if cell.source == "# END QUESTION")
     head = [cell for cell in notebook.cells[:end] if not unwanted(cell.source)]
@@ -37,8 +37,8 @@ def cut(unwanted) -> masters.Master:
     ],
 )
 def test_a_missing_part_is_named(part, line):
-    found = list(masters.problems(cut(lambda source: part in source)))
-    assert line in found or (part == "# BEGIN QUESTION" and found == [])
+    problems = list(masters.problems(without_cells(lambda source: part in source)))
+    assert line in problems or (part == "# BEGIN QUESTION" and problems == [])
 
 
 def edited(before: str, after: str) -> masters.Master:
@@ -71,7 +71,7 @@ def edited(before: str, after: str) -> masters.Master:
     ],
 )
 def test_a_wrong_part_is_named(before, after, line):
-    assert any(line in found for found in masters.problems(edited(before, after)))
+    assert any(line in problem for problem in masters.problems(edited(before, after)))
 
 
 def test_a_variant_must_use_what_it_draws():
@@ -100,7 +100,7 @@ def test_broken_masters_are_left_out_and_the_others_are_built(tmp_path):
         assert [path.stem for path in (tmp_path / "out" / folder).iterdir()] == ["01_vae"]
 
 
-def test_the_autograder_is_what_gradescope_and_otter_unpack(tmp_path):
+def test_the_autograder_zip_has_what_gradescope_and_otter_need(tmp_path):
     """Gradescope runs setup.sh and run_autograder from the root of the zip, which it unpacks in /autograder/source."""
     pytest.importorskip("otter", reason="the extra `classroom` is not installed")
     wheel = tmp_path / "latentcells-0.1.0-py3-none-any.whl"
@@ -119,7 +119,7 @@ def test_the_autograder_is_what_gradescope_and_otter_unpack(tmp_path):
     assert python in SpecifierSet(project["requires-python"])
 
 
-def test_no_secret_no_classroom(monkeypatch, capsys):
+def test_a_classroom_needs_a_secret(monkeypatch, capsys):
     with pytest.raises(ValueError, match="the secret is empty"):
         variants.render(masters.read(FIRST), "")
     monkeypatch.delenv("SECRET", raising=False)
@@ -133,7 +133,7 @@ def test_a_name_that_was_not_drawn_is_named():
         masters.fill("x = {{a}} + {{b}}", {"a": "1"})
 
 
-def test_the_marking_guide_tells_minutes_points_and_hints():
+def test_the_marking_guide_has_names_wrong_answers_and_points():
     master = masters.read(FIRST)
     text = guide.marking_guide([master])
     for question in master.questions:
@@ -142,9 +142,9 @@ def test_the_marking_guide_tells_minutes_points_and_hints():
     assert f"{sum(question.config['points'] for question in master.questions)} points" in text
 
 
-def test_every_stored_figure_comes_with_its_caption(tmp_path):
-    made = figures.collect([build.ROOT / "chapters/01_vae.ipynb"], tmp_path)
+def test_every_stored_figure_has_a_caption(tmp_path):
+    paths = figures.collect([build.ROOT / "chapters/01_vae.ipynb"], tmp_path)
     captions = (tmp_path / "captions.md").read_text(encoding="utf8")
-    assert [path.suffix for path in made] == [".svg"] + [".png"] * (len(made) - 1) and len(made) > 4
-    assert all(f"**{path.name}**. " in captions for path in made)
-    assert made[1].read_bytes().startswith(b"\x89PNG")
+    assert [path.suffix for path in paths] == [".svg"] + [".png"] * (len(paths) - 1) and len(paths) > 4
+    assert all(f"**{path.name}**. " in captions for path in paths)
+    assert paths[1].read_bytes().startswith(b"\x89PNG")

@@ -15,20 +15,20 @@ def test_a_master_has_every_part(path):
 
 
 def test_in_the_teacher_edition_every_check_passes(chapter):
-    world = chapter.world("teacher")
+    namespace = chapter.namespace("teacher")
     for question, source in chapter.checks.items():
-        for result in worker.run_checks(source, world, LIMITS):
+        for result in worker.run_checks(source, namespace, LIMITS):
             assert not result["error"], (question, result)
 
 
-def test_in_the_student_edition_every_stub_says_that_it_is_one(chapter):
-    world = chapter.world("student")
+def test_in_the_student_edition_every_stub_raises_not_implemented(chapter):
+    namespace = chapter.namespace("student")
     for question, source in chapter.checks.items():
-        for result in worker.run_checks(source, world, LIMITS):
+        for result in worker.run_checks(source, namespace, LIMITS):
             assert result["error"].startswith("NotImplementedError"), (question, result)
 
 
-def test_a_question_needs_the_answer_to_no_other(chapter):
+def test_no_question_needs_the_answer_to_another(chapter):
     questions = chapter.master.questions
     for question in questions:
         others = set().union(*(answers(other.solution) for other in questions if other is not question))
@@ -39,16 +39,16 @@ def test_a_question_needs_the_answer_to_no_other(chapter):
 
 
 def test_each_wrong_answer_fails_with_its_hint(chapter):
-    solved = chapter.world("teacher")
+    solved = chapter.namespace("teacher")
     for question in chapter.master.questions:
         hints = {check.name: check.hint for check in question.checks}
         for wrong in question.wrong_answers:
-            world = dict(solved)
-            exec(question.solution + "\n" + wrong.source, world)
+            namespace = dict(solved)
+            exec(question.solution + "\n" + wrong.source, namespace)
             results = {
                 result["check"]: result
                 for result in worker.run_checks(
-                    _only(chapter.checks[question.name], wrong.check), world, LIMITS
+                    _single_check(chapter.checks[question.name], wrong.check), namespace, LIMITS
                 )
             }
             failed = results[wrong.check]
@@ -56,49 +56,49 @@ def test_each_wrong_answer_fails_with_its_hint(chapter):
             assert failed["hint"] == hints[wrong.check] and failed["points"] == 0
 
 
-def _only(source: str, check: str) -> str:
+def _single_check(source: str, check: str) -> str:
     """A test file with one check only."""
     head, *cases = source.split("@test_case(")
     return head + "".join("@test_case(" + case for case in cases if f"def {check}(" in case)
 
 
-def test_the_wrong_answers_of_a_question_meet_different_checks(chapter):
+def test_the_wrong_answers_of_a_question_fail_different_checks(chapter):
     for question in chapter.master.questions:
-        met = [wrong.check for wrong in question.wrong_answers]
-        assert len(met) == len(set(met)), question.name
+        checks = [wrong.check for wrong in question.wrong_answers]
+        assert len(checks) == len(set(checks)), question.name
 
 
 def test_the_student_edition_holds_no_solution_and_no_hidden_check(chapter):
     notebook = chapter.edition("student")
-    seen = "\n".join(cell.source for cell in notebook.cells) + json.dumps(
+    visible_text = "\n".join(cell.source for cell in notebook.cells) + json.dumps(
         notebook.metadata, ensure_ascii=False
     )
     for question in chapter.master.questions:
         allowed = "\n".join([*chapter.master.setup, open_text(question)])
-        leaked = [line for line in secret_lines(question) if line in seen and line not in allowed]
+        leaked = [line for line in secret_lines(question) if line in visible_text and line not in allowed]
         assert not leaked, question.name
-    assert "hidden=True" not in seen and "IGNORE" not in seen
+    assert "hidden=True" not in visible_text and "IGNORE" not in visible_text
 
 
 def test_another_secret_gives_other_numbers_and_answers(chapter):
-    read = masters.read(chapter.master.path)
-    drawn = [
-        variants.render(read, secret).questions for secret in ("one", "two", "three", "four", "five", "two")
+    master = masters.read(chapter.master.path)
+    editions = [
+        variants.render(master, secret).questions for secret in ("one", "two", "three", "four", "five", "two")
     ]
-    for versions in zip(*drawn, strict=True):
-        given = [question.text + in_question(question, question.cells) for question in versions]
+    for versions in zip(*editions, strict=True):
+        tasks = [question.text + in_question(question, question.cells) for question in versions]
         solutions = [question.solution for question in versions]
-        assert (given[1], solutions[1]) == (given[5], solutions[5])
+        assert (tasks[1], solutions[1]) == (tasks[5], solutions[5])
         if versions[0].draw:
-            assert len(set(given)) == 5, versions[0].name
-            assert len(set(solutions)) >= 3, versions[0].name  # of few possible answers two may be alike
+            assert len(set(tasks)) == 5, versions[0].name
+            assert len(set(solutions)) >= 3, versions[0].name  # two of the few possible answers may be equal
         else:
-            assert len(set(given)) == len(set(solutions)) == 1
-    keys = ["".join(question.solution for question in questions) for questions in drawn[:5]]
-    assert len(set(keys)) == 5
+            assert len(set(tasks)) == len(set(solutions)) == 1
+    answer_keys = ["".join(question.solution for question in questions) for questions in editions[:5]]
+    assert len(set(answer_keys)) == 5
 
 
-def test_the_student_folder_holds_notebooks_only(classroom):
+def test_the_student_folder_holds_only_notebooks(classroom):
     assert {path.suffix for path in (classroom / "student").iterdir()} == {".ipynb"}
     for path in (classroom / "autograder").iterdir():
         assert any(name.startswith("tests/") for name in zipfile.ZipFile(path).namelist())

@@ -1,4 +1,4 @@
-"""Grading a class: each bad submission gets its row, and costs nobody else a grade."""
+"""Grading a class: each bad submission gets a row and changes no other grade."""
 
 import copy
 import csv
@@ -15,14 +15,14 @@ from tests.exercises.proof import MASTERS
 from tools.classroom import build, grade
 from tools.classroom.confinement import Limits
 
-# wide enough for a machine that has other things to do; what loops takes them all
+# generous enough for a busy machine; an endless loop uses all of it
 LIMITS = Limits(seconds=50, cell_seconds=6, megabytes=600, characters=10_000, file_megabytes=2)
 CHAPTER = MASTERS[0].stem
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """The first chapter's classroom without the question that trains: grading takes no time."""
+    """The first chapter's classroom without the question that trains a model, so that grading is fast."""
     pytest.importorskip("otter", reason="the extra `classroom` is not installed")
     folder = tmp_path_factory.mktemp("small")
     notebook = nbformat.read(MASTERS[0], as_version=4)
@@ -45,7 +45,7 @@ def with_cell(notebook, source: str):
     return notebook
 
 
-SPOILERS = {
+BAD_CELLS = {
     "loops": "while True:\n    pass",
     "prints": "for _ in range(1000):\n    print('x' * 1_000_000)",
     "devours": "much = bytearray(20_000_000_000)",
@@ -72,15 +72,15 @@ for number in range(3, 40):
 
 @pytest.fixture(scope="module")
 def table(small, perfect, tmp_path_factory):
-    """The rows of a class with every bad submission, by file name."""
+    """The rows, by file name, of a class with every kind of bad submission."""
     folder, out = tmp_path_factory.mktemp("class"), tmp_path_factory.mktemp("grades") / "grades.csv"
-    places = {
+    paths = {
         "teacher": small / f"teacher/{CHAPTER}.ipynb",
         "folder": small,
         "neighbour": folder / "perfect.ipynb",
     }
-    for name, source in SPOILERS.items():
-        nbformat.write(with_cell(perfect, source.format(**places)), folder / f"{name}.ipynb")
+    for name, source in BAD_CELLS.items():
+        nbformat.write(with_cell(perfect, source.format(**paths)), folder / f"{name}.ipynb")
     nbformat.write(perfect, folder / "perfect.ipynb")
     (folder / "ann").mkdir()
     nbformat.write(
@@ -129,7 +129,7 @@ FULL = [
 
 
 @pytest.mark.parametrize("name", [*FULL, "magic", f"ben_{CHAPTER}"])
-def test_a_bad_cell_costs_no_points_elsewhere(table, name):
+def test_a_bad_cell_costs_no_points_of_other_cells(table, name):
     row = table[f"{name}.ipynb"]
     assert row["status"] == "graded" and row["chapter"] == CHAPTER
     assert float(row["points"]) == float(row["possible"]) > 10
@@ -167,23 +167,23 @@ def test_the_row_says_what_happened(table, name, note):
         ("nothing.zip", "not graded", "a zip with 0 notebooks; needed: one"),
     ],
 )
-def test_what_cannot_be_graded_has_a_row_too(table, file, status, note):
+def test_a_file_that_cannot_be_graded_has_a_row(table, file, status, note):
     row = table[file]
     assert (row["status"], row["notes"], float(row["points"])) == (status, note, 0)
 
 
-def test_a_class_has_a_row_for_every_file_and_no_other(table):
-    assert len(table) == 1 + len(SPOILERS) + 11
+def test_every_file_and_nothing_else_has_a_row(table):
+    assert len(table) == 1 + len(BAD_CELLS) + 11
     assert table["exported.zip"]["points"] == table["perfect.ipynb"]["points"]
 
 
-def test_deleted_cells_cost_their_own_points_only(table):
+def test_a_deleted_cell_costs_only_its_own_points(table):
     lost = float(table["perfect.ipynb"]["points"]) - float(table["deleted.ipynb"]["points"])
     assert lost == 2 and "half 0/2" in table["deleted.ipynb"]["questions"]
     assert "not found: draw (was a cell deleted?)" in (table["feedback"] / "deleted.ipynb.md").read_text()
 
 
-def test_stubs_score_nothing_and_are_said_to_be_unanswered(table):
+def test_stubs_score_nothing_and_are_reported_as_unanswered(table):
     assert float(table[f"ann{os.sep}stubs.ipynb"]["points"]) == 0
     assert "half: not answered" in (table["feedback"] / "ann/stubs.ipynb.md").read_text()
 
@@ -191,11 +191,13 @@ def test_stubs_score_nothing_and_are_said_to_be_unanswered(table):
 def test_the_feedback_holds_the_hints_of_the_checks_that_failed(table):
     text = (table["feedback"] / "slips.ipynb.md").read_text()
     assert "half of the log-variance goes into the exponential" in text
-    assert "walk: The path starts at the mean of z of a type" in text  # hidden: the work is handed in
+    assert (
+        "walk: The path starts at the mean of z of a type" in text
+    )  # a hidden check: its hint may be shown once the work is handed in
     assert "by_hand" not in text
 
 
-def test_what_cannot_be_interrupted_is_killed_and_the_next_is_graded(small, perfect, tmp_path):
+def test_a_submission_that_cannot_be_interrupted_is_killed_and_the_next_graded(small, perfect, tmp_path):
     deaf = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])\nwhile True:\n    pass"
     nbformat.write(with_cell(perfect, deaf), tmp_path / "a.ipynb")
     (tmp_path / "b.ipynb").write_text("Dear teacher")
@@ -204,7 +206,7 @@ def test_what_cannot_be_interrupted_is_killed_and_the_next_is_graded(small, perf
     assert (first.chapter, second.notes) == (CHAPTER, ["not a notebook (NotJSONError)"])
 
 
-def test_no_autograder_no_folder(tmp_path, capsys, monkeypatch):
+def test_a_missing_autograder_or_folder_is_reported(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["grade", str(tmp_path), "--classroom", str(tmp_path)])
     assert grade.main() == 2
     assert "run make classroom first" in capsys.readouterr().out
@@ -221,24 +223,24 @@ def test_otter_gives_the_same_points(small, perfect, tmp_path):
         cell.source = cell.source.replace("np.exp(z_log_var / 2)", "np.exp(z_log_var)")
     work.mkdir()
     nbformat.write(half, work / "half.ipynb")
-    (ours,) = grade.grade_all(work, small)
+    (graded,) = grade.grade_all(work, small)
     zipped = small / f"autograder/{CHAPTER}.zip"
     command = ["otter", "run", str(work / "half.ipynb"), "-a", str(zipped), "-o", str(tmp_path), "--no-logo"]
     subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
     tests = json.loads((tmp_path / "results.json").read_text())["tests"]
-    assert ours.points == pytest.approx(sum(test["score"] for test in tests if "score" in test), abs=1e-3)
-    assert 0 < ours.points < ours.possible
+    assert graded.points == pytest.approx(sum(test["score"] for test in tests if "score" in test), abs=1e-3)
+    assert 0 < graded.points < graded.possible
 
 
 @pytest.mark.slow
 def test_a_class_of_two_hundred(small, perfect, tmp_path, monkeypatch):
-    """One command, as `make grade` gives it: an endless, a broken and three other bad submissions among the good."""
+    """Run the command of `make grade` on 195 good submissions, an endless, a broken and three other bad ones."""
     folder, out = tmp_path / "class", tmp_path / "grades.csv"
     folder.mkdir()
     for number in range(195):
         nbformat.write(perfect, folder / f"student_{number:03d}.ipynb")
     for name in ("loops", "prints", "leaves", "quits"):
-        nbformat.write(with_cell(perfect, SPOILERS[name]), folder / f"{name}.ipynb")
+        nbformat.write(with_cell(perfect, BAD_CELLS[name]), folder / f"{name}.ipynb")
     (folder / "essay.ipynb").write_text("Dear teacher")
     monkeypatch.setattr("sys.argv", ["grade", str(folder), "--classroom", str(small), "--out", str(out)])
     assert grade.main() == 0

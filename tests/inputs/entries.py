@@ -1,4 +1,4 @@
-"""How each public function is called, and what it must make of each form and each kind of input."""
+"""How each public function is called, and how it must answer each form and kind of input."""
 
 from dataclasses import dataclass
 from functools import cache, partial
@@ -37,17 +37,17 @@ ANY_X = "NaN", "infinity", *NUMBERS_OF_ANY_UNIT
 class Entry:
     """A public function of cells.
 
-    Every form must give the answer that float32 gives, but those in ``refuses``; every kind must be refused, but
-    those in ``allows``.
+    Every form except those in ``refuses`` must give the same answer as float32; every kind except those in ``allows``
+    must be refused.
 
     Args:
-        call: function of the input; with ``rows`` also of a function that cuts an array to the input's cells.
-        good: which of `tests.inputs.forms.GOOD` it takes.
-        refuses: form or kind -> what the error must match.
+        call: a function of the input and, with ``rows``, of a function that limits an array to the input's cells.
+        good: the key in `tests.inputs.forms.GOOD` of its valid input.
+        refuses: form or kind -> the pattern of the error.
         allows: kinds that give a result.
-        adata: whether it takes an AnnData, or else a matrix.
-        rows: whether it takes something of each cell beside the matrix.
-        slow: whether a result takes seconds, since numba or JAX compile for it.
+        adata: whether it takes an AnnData rather than a matrix.
+        rows: whether it takes another argument with one value per cell.
+        slow: whether a result takes seconds because numba or JAX compile.
     """
 
     call: object
@@ -80,7 +80,7 @@ class Entry:
         return form.convert(form.numbers(x))
 
     def reference_input(self, numbers):
-        """A float32 array as the function takes it."""
+        """A float32 array in the form that the function takes."""
         return as_adata(numbers) if self.adata else numbers
 
     def answer(self, x):
@@ -307,7 +307,7 @@ OF_MATRIX = {
 
 ENTRIES = OF_ADATA | OF_EMBEDDING | OF_MATRIX
 
-# These take no cells: numbers, names, paths or nothing.
+# These take no cells, but numbers, names, paths or nothing.
 ELSEWHERE = {
     "claim": "tests/course/test_claim.py",
     "course.claim": "tests/course/test_claim.py",

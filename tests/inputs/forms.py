@@ -1,4 +1,4 @@
-"""Good data, the forms in which the same numbers come, and the kinds of input that are odd or wrong."""
+"""Valid data, the forms that hold the same numbers, and the kinds of unusual or invalid input."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +26,7 @@ GOOD = {"counts": COUNTS, "log1p": LOG1P, "embedding": Z, "probabilities": PROBA
 
 @dataclass(frozen=True)
 class Form:
-    """``convert`` changes the container of an array; ``numbers`` first makes numbers that the container can hold."""
+    """``numbers`` makes numbers that the container can hold; ``convert`` puts them into the container."""
 
     convert: object
     numbers: object = np.asarray
@@ -39,13 +39,13 @@ def _read_only(x):
 
 
 def _unsorted_with_zeros(x):
-    """CSR whose column indices run backwards, and which stores its zeros."""
+    """CSR with column indices in reverse order and stored zeros."""
     columns = np.tile(np.arange(x.shape[1])[::-1], len(x))
     return sparse.csr_matrix((x[:, ::-1].ravel(), columns, np.arange(0, x.size + 1, x.shape[1])), x.shape)
 
 
 def _binary(x):
-    """0 and 1, with a 1 in each row."""
+    """0 and 1, with at least one 1 in each row."""
     return ((x > np.median(x)) | (x == x.max(axis=1, keepdims=True))).astype("float32")
 
 
@@ -73,7 +73,7 @@ SPARSE = {
 
 
 def as_adata(x):
-    """The AnnData with this matrix, whose cells are labelled as the good ones are."""
+    """An AnnData with this matrix and the labels of the valid cells."""
     n_cells, n_genes = x.shape
     obs = pd.DataFrame({"label": LABEL[:n_cells], "batch": BATCH[:n_cells]}, CELLS[:n_cells])
     return anndata.AnnData(x, obs, pd.DataFrame(index=GENES[:n_genes]))
@@ -102,7 +102,7 @@ ADATA_FORMS = {
     for name, form in (ARRAYS | SPARSE).items()
 } | {"view": Form(_view)}
 
-# -- odd and wrong input ----------------------------------------------------------------------------------------------
+# -- unusual and invalid input ----------------------------------------------------------------------------------------
 
 
 def _with_value(value, x):
@@ -112,7 +112,7 @@ def _with_value(value, x):
 
 
 def _other_unit(x):
-    """Log1p data where counts are due; counts, and larger than 20, where anything else is."""
+    """Log1p data where counts are expected; large counts where anything else is."""
     return np.log1p(x) if x is COUNTS else 9.0 * COUNTS[:, : x.shape[1]]
 
 
@@ -139,7 +139,7 @@ MATRIX_KINDS = {
     "objects": lambda x: np.full(x.shape, None, object),
     "None": lambda x: None,
 }
-# of a matrix whose cells have labels beside it, which carry the index of the good cells
+# for a matrix with separate labels, which have the index of the valid cells
 MISALIGNED = {"misaligned index": lambda x: pd.DataFrame(x, CELLS[::-1])}
 
 
@@ -165,7 +165,7 @@ ADATA_KINDS = {name: lambda x, change=change: as_adata(change(x)) for name, chan
 
 
 def rows_like(x, values):
-    """The values of the cells in ``x``, with an index where ``x`` is a table of named cells."""
+    """The values of the cells in ``x``, with an index if ``x`` is a table of named cells."""
     n_cells = len(x) if isinstance(x, list) else (getattr(x, "shape", None) or [N_CELLS])[0]
     values = values[:n_cells]
     if not isinstance(x, pd.DataFrame) or isinstance(x.index, pd.RangeIndex):

@@ -1,4 +1,4 @@
-"""How the models' own methods are called; tests/models/test_contract.py has those that every Keras model has."""
+"""How the models' own methods are called; tests/models/test_contract.py tests the methods of every Keras model."""
 
 from functools import cache
 
@@ -35,8 +35,8 @@ _COUNTS = (
 
 
 def _call(model, method, cells):
-    once = {} if method == "attention_maps" else {"batch_size": N_CELLS}
-    return getattr(trained_models()[model], method)(cells, **once)
+    options = {} if method == "attention_maps" else {"batch_size": N_CELLS}
+    return getattr(trained_models()[model], method)(cells, **options)
 
 
 def _of_counts(model, method):
@@ -68,7 +68,7 @@ def _entry(model, method):
     return (_of_counts_and_batches if takes_batches else _of_counts)(model, method)
 
 
-# These take no cells: names, another model, or the tensors of a graph.
+# These take no cells, but names, another model or graph tensors.
 MODELS_ELSEWHERE = dict.fromkeys(("log1p", "start_from"), "gene_transformer") | dict.fromkeys(
     ("codes", "from_log1p", "logits"), "cell_annotator"
 )

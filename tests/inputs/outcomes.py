@@ -1,4 +1,4 @@
-"""What came of a call: the arrays of its result, or the text of an error that the library raised for its user."""
+"""The outcome of a call: the arrays of its result, or the text of an error that the library raised for its user."""
 
 import anndata
 import numpy as np
@@ -7,7 +7,7 @@ from scipy import sparse
 
 
 def outcome(call):
-    """The flat result, or an error as ``"ValueError: its line"``, with a note before it where it is none of ours."""
+    """The flattened result, or an error as ``"ValueError: its line"``, prefixed if it is not the library's own."""
     try:
         return flatten(call())
     except Exception as error:
@@ -15,14 +15,14 @@ def outcome(call):
 
 
 def is_ours(error):
-    """Whether it is one line that the library, and not what it calls, raised with something to say."""
+    """Whether the library itself raised the error, in one informative line."""
     last = error.__traceback__
     while last.tb_next:
         last = last.tb_next
     raised_here = "latentcells" in last.tb_frame.f_code.co_filename
-    alone = error.__cause__ is None and (error.__context__ is None or error.__suppress_context__)
+    unchained = error.__cause__ is None and (error.__context__ is None or error.__suppress_context__)
     says_something = "\n" not in str(error) and len(str(error)) > 25
-    return isinstance(error, ValueError | TypeError) and raised_here and alone and says_something
+    return isinstance(error, ValueError | TypeError) and raised_here and unchained and says_something
 
 
 def flatten(result):
@@ -35,9 +35,7 @@ def flatten(result):
         return [array for value in result.values() for array in flatten(value)]
     if isinstance(result, tuple | list) and not all(np.isscalar(item) for item in result):
         return [array for item in result for array in flatten(item)]
-    if hasattr(
-        result, "get_params"
-    ):  # a fitted estimator, of which scikit-learn's own hold no numbers of ours
+    if hasattr(result, "get_params"):  # a fitted estimator; its scikit-learn scaler is left out
         fitted = (value for name, value in vars(result).items() if name.endswith("_") and name != "scaler_")
         return [array for value in fitted for array in flatten(value)]
     return [np.asarray(result.toarray() if sparse.issparse(result) else result)]

@@ -1,10 +1,10 @@
-"""What the library offers its users, read off the library itself."""
+"""The public names of the library, found by inspection."""
 
 import inspect
 
 import latentcells as lc
 
-BASES = {"GeneTransformer"}  # it cannot be built; its methods are those of its two subclasses
+BASES = {"GeneTransformer"}  # abstract; its two subclasses have its methods
 
 
 def public_functions():
@@ -15,8 +15,8 @@ def public_functions():
 def _functions(module, prefix):
     for name in dir(module):
         value = getattr(module, name)
-        home = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", "")
-        if name.startswith("_") or not home.startswith("latentcells"):
+        module_name = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", "")
+        if name.startswith("_") or not module_name.startswith("latentcells"):
             continue
         if inspect.ismodule(value):
             yield from _functions(value, f"{prefix}{name}.")
@@ -27,15 +27,17 @@ def _functions(module, prefix):
 
 
 def _methods(cls):
-    """The methods that the library adds to what Keras or scikit-learn defines."""
-    ours = [base for base in cls.__mro__ if base.__module__.startswith("latentcells")]
-    theirs = {name for base in cls.__mro__ if base not in ours for name in vars(base)}
-    methods = {name for base in ours for name, value in vars(base).items() if inspect.isfunction(value)}
-    return sorted(name for name in methods - theirs if not name.startswith("_"))
+    """The methods that the library adds to those of Keras or scikit-learn."""
+    own_classes = [base for base in cls.__mro__ if base.__module__.startswith("latentcells")]
+    inherited = {name for base in cls.__mro__ if base not in own_classes for name in vars(base)}
+    methods = {
+        name for base in own_classes for name, value in vars(base).items() if inspect.isfunction(value)
+    }
+    return sorted(name for name in methods - inherited if not name.startswith("_"))
 
 
 PUBLIC = public_functions()
 CLASSES = {name for name, value in PUBLIC.items() if inspect.isclass(value)}
-# Their inputs are tensors of a graph, whose values nobody can check: tests/test_numbers.py
+# Their inputs are graph tensors, whose values cannot be checked; see tests/test_numbers.py
 TENSORS = {name for name in PUBLIC if name.startswith(("objectives.", "likelihoods."))} - CLASSES
 TENSORS |= {"models.ContrastiveEncoder.compare"}

@@ -1,10 +1,10 @@
-"""What refusals say: kind of input -> a regular expression of ``"ValueError: its line"``, from its beginning."""
+"""Messages of refusals: kind of input -> a regular expression that matches the start of ``"ValueError: its line"``."""
 
 from tests.inputs.forms import SPARSE
 
 
 def finite(name):
-    """NaN and infinity have no place in ``name``."""
+    """``name`` must not contain NaN or infinity."""
     return {
         "NaN": rf"ValueError: {name} must be finite, got nan \(1 of \d+ stored values\): drop or fill them",
         "infinity": rf"ValueError: {name} must be finite, got inf \(1 of \d+ stored values\): drop or fill them",
@@ -12,7 +12,7 @@ def finite(name):
 
 
 def counts(name):
-    """``name`` holds counts."""
+    """``name`` must hold counts."""
     start = rf"ValueError: {name} must hold counts \(whole numbers, 0 or more\), got"
     return finite(name) | {
         "-1": rf"{start} -1: looks like z-scores; ",
@@ -22,7 +22,7 @@ def counts(name):
 
 
 def log1p(name):
-    """``name`` holds log1p data."""
+    """``name`` must hold log1p data."""
     start = rf"ValueError: {name} must hold log1p data \(0 to 20, fractional\), got"
     return finite(name) | {
         **dict.fromkeys(("int64", "uint16", "bool"), rf"{start} \d: looks like counts; "),
@@ -52,7 +52,7 @@ MISALIGNED = {
 
 
 def numbers(name):
-    """``name`` holds numbers, all of them measured."""
+    """``name`` must hold numbers, none of them masked."""
     return {
         "text": rf"TypeError: {name} must hold numbers, got values of dtype <U4",
         "objects": rf"TypeError: {name} must hold numbers, got values of dtype object",
@@ -61,7 +61,7 @@ def numbers(name):
 
 
 def dense(name, columns):
-    """``name`` is a dense matrix of finite numbers, (cells, columns)."""
+    """``name`` must be a dense matrix of finite numbers, (cells, columns)."""
     start = rf"ValueError: {name} must have the shape \({columns}\), got"
     return finite(name) | numbers(name) | {
         **dict.fromkeys([*SPARSE, "COO"], rf"{start} sparse \(96, \d\): pass a dense 2-D array"),

@@ -9,7 +9,7 @@ X = np.float32([[1.0, -2.0], [0.5, 3.0]])
 
 @pytest.mark.backend
 @pytest.mark.parametrize("strength", [0.0, 0.3, 1.0, 10.0])
-def test_the_value_stays_and_the_slope_turns(strength):
+def test_the_value_is_unchanged_and_the_gradient_reversed(strength):
     layer = GradientReversal(strength)
     np.testing.assert_allclose(layer(X), X, rtol=1e-5)
     (slope,) = gradient(lambda x: layer(x) ** 2, X)

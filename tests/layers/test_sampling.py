@@ -36,7 +36,7 @@ def test_the_seed_gives_the_noise():
     assert not np.array_equal(draw(Sampling(seed=1)), draw(Sampling(seed=2)))
 
 
-def test_each_call_draws_anew():
+def test_each_call_draws_new_noise():
     layer = Sampling(seed=1)
     assert not np.isin(draw(layer), draw(layer)).any()
 
@@ -57,8 +57,8 @@ def test_the_gradient_reaches_both_parameters():
 
 def test_the_global_random_state_is_left_alone():
     keras.utils.set_random_seed(0)
-    alone = np.asarray(keras.random.normal((3,))), np.random.get_state()[1]  # noqa: NPY002
+    expected = np.asarray(keras.random.normal((3,))), np.random.get_state()[1]  # noqa: NPY002
     keras.utils.set_random_seed(0)
     draw(Sampling(seed=4))
-    np.testing.assert_array_equal(np.asarray(keras.random.normal((3,))), alone[0])
-    np.testing.assert_array_equal(np.random.get_state()[1], alone[1])  # noqa: NPY002
+    np.testing.assert_array_equal(np.asarray(keras.random.normal((3,))), expected[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], expected[1])  # noqa: NPY002

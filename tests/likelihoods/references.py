@@ -1,4 +1,4 @@
-"""The count likelihoods in float32, and what they must equal in float64."""
+"""The count likelihoods in float32, and their references in float64."""
 
 import numpy as np
 from scipy import stats
@@ -19,13 +19,13 @@ def zinb(x, mean, theta, logits):
 
 
 def scipy_nb(x, mean, theta):
-    """SciPy's, in float64."""
+    """SciPy's log-probability, in float64."""
     x, mean, theta = (np.asarray(a, "float64") for a in (x, mean, theta))
     return stats.nbinom.logpmf(x, theta, theta / (theta + mean))
 
 
-def slope(function, at, step=1e-5):
+def slope(function, x, step=1e-5):
     """Derivative by central differences, in float64; the step is relative."""
-    at = np.asarray(at, "float64")
-    h = step * np.maximum(np.abs(at), 1e-3)
-    return (function(at + h) - function(at - h)) / (2 * h)
+    x = np.asarray(x, "float64")
+    h = step * np.maximum(np.abs(x), 1e-3)
+    return (function(x + h) - function(x - h)) / (2 * h)

@@ -12,8 +12,8 @@ pytestmark = pytest.mark.backend
 
 def test_bernoulli_equals_scipy():
     x, logits = np.meshgrid([0, 1], np.linspace(-8, 8, 33))
-    got = bernoulli_log_prob(np.float32(x), np.float32(logits))
-    np.testing.assert_allclose(got, stats.bernoulli.logpmf(x, expit(logits)), rtol=1e-4, atol=1e-6)
+    result = bernoulli_log_prob(np.float32(x), np.float32(logits))
+    np.testing.assert_allclose(result, stats.bernoulli.logpmf(x, expit(logits)), rtol=1e-4, atol=1e-6)
 
 
 def test_bernoulli_equals_the_cross_entropy_between_zero_and_one():

@@ -10,8 +10,8 @@ pytestmark = pytest.mark.backend
 
 def test_gaussian_equals_scipy():
     x, mean, log_var = np.meshgrid([0.0, 1.0, 3.5], [-1.0, 0.2, 4.0], [-6.0, -1.0, 0.0, 3.0])
-    got = gaussian_log_prob(*map(np.float32, (x, mean, log_var)))
-    np.testing.assert_allclose(got, stats.norm.logpdf(x, mean, np.exp(log_var / 2)), rtol=1e-5, atol=1e-6)
+    result = gaussian_log_prob(*map(np.float32, (x, mean, log_var)))
+    np.testing.assert_allclose(result, stats.norm.logpdf(x, mean, np.exp(log_var / 2)), rtol=1e-5, atol=1e-6)
 
 
 def test_gaussian_integrates_to_one():

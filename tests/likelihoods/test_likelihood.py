@@ -55,7 +55,7 @@ def test_the_mean_counts_of_a_cell_sum_to_its_library():
 
 
 @backend
-def test_a_head_uses_its_own_mathematics():
+def test_each_head_uses_its_own_log_probability():
     rng, (hidden, library) = np.random.default_rng(1), hidden_and_library()
     x = rng.integers(0, 2, (5, 7)).astype("float32")
     functions = dict(
@@ -77,7 +77,7 @@ def test_a_head_uses_its_own_mathematics():
 @backend
 @pytest.mark.parametrize("name", NAMES)
 def test_a_head_starts_at_the_average_cell(name):
-    """Within 2 %, for one molecule is added to each gene; the inflation starts at one half."""
+    """Within 2 %, because one molecule is added to each gene; the inflation starts at one half."""
     rng, (hidden, library) = np.random.default_rng(1), hidden_and_library()
     x = rng.poisson(rng.uniform(1, 9, 7), (400, 7)).astype("float32")
     x = {"bernoulli": x / x.max(axis=0), "gaussian": np.log1p(x)}.get(name, x)
@@ -92,7 +92,7 @@ def test_a_head_starts_at_the_average_cell(name):
 
 
 class InBlocks(sparse.csr_matrix):
-    """A CSR matrix that must not be made dense as a whole."""
+    """A CSR matrix that fails if the whole of it is made dense."""
 
     def toarray(self, *args, **kwargs):
         assert self.shape[0] <= 512
@@ -127,7 +127,7 @@ def test_the_sum_over_cells_is_the_same_to_the_bit_in_every_layout():
 
 @backend
 def test_the_start_of_the_gaussian_is_exact():
-    """A float32 sum of so many large values would keep four digits."""
+    """A float32 sum of so many large values would have only four correct digits."""
     x = np.full((20_000, 2), 19.9, "float32")
     x[::2] = 19.8
     head = likelihoods.Gaussian(2)
@@ -158,7 +158,7 @@ def test_the_two_kernels_of_the_inflated_head_differ():
 
 
 @backend
-def test_the_encoder_sees_the_logarithm_of_counts():
+def test_the_encoder_gets_the_logarithm_of_counts():
     x = np.float32([[0, 1, 99]])
     for name in ("negative_binomial", "zero_inflated_negative_binomial"):
         np.testing.assert_allclose(get_likelihood(name)._encoder_input(x), np.log1p(x), rtol=1e-6)
@@ -194,7 +194,7 @@ def test_a_head_refuses_data_that_it_is_not_meant_for(name, x, message):
     assert "\n" not in str(refusal.value)
 
 
-def test_a_head_takes_the_data_that_it_is_meant_for():
+def test_a_head_accepts_the_data_that_it_is_meant_for():
     for name, x in zip(NAMES, (UNIT_DATA, LOG1P_DATA, COUNT_DATA, COUNT_DATA), strict=True):
         get_likelihood(name)._check(x)
 
@@ -211,7 +211,7 @@ def test_a_cell_without_counts_is_refused_and_a_gene_without_is_not(head):
 @backend
 @pytest.mark.parametrize("name", ["negative_binomial", "zero_inflated_negative_binomial"])
 def test_a_gene_without_counts_is_learned_as_rare(name):
-    """Its share stays above 0 and below that of every gene that was counted, before the training and after it."""
+    """Its share stays above 0 and below that of every expressed gene, before and after training."""
     x = np.random.default_rng(0).poisson(np.linspace(0.5, 5, 20), (96, 20)).astype("float32")
     x[:, 7] = 0
     model = VAE(20, latent_dim=2, hidden=(8,), likelihood=name, seed=0)
@@ -222,7 +222,7 @@ def test_a_gene_without_counts_is_learned_as_rare(name):
         assert 0 < share[7] < 1e-2 and share[7] < np.delete(share, 7).min()
 
 
-def test_the_base_head_has_no_mathematics():
+def test_the_base_head_is_abstract():
     head = likelihoods.Likelihood(7)
     for call in (head._check, head._start_at, head.mean, lambda x: head.log_prob(x, None)):
         with pytest.raises(NotImplementedError):

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.backend
 
 
 def test_nb_equals_scipy_over_the_whole_range():
-    """Float32 can keep 1e-7 of the largest term of the sum: within 3e-6 of 1 + the sum of the terms' sizes."""
+    """Float32 resolves 1e-7 of the sum's largest term; the tolerance is 3e-6 of 1 + the terms' absolute sum."""
     x, mean, theta = np.meshgrid(COUNTS, MEANS, THETAS, indexing="ij")
     wide_x, wide_mean, wide_theta = (a.astype("float64") for a in (x, mean, theta))
     terms = gammaln(wide_x + 1) + np.abs(wide_x * np.log(wide_mean))
@@ -20,14 +20,14 @@ def test_nb_equals_scipy_over_the_whole_range():
     assert (error <= 3e-6 * (1 + terms)).all()
 
 
-def test_nb_equals_scipy_where_counts_are():
-    """Up to 100 molecules of a gene: four decimals of 1 + |log p|."""
+def test_nb_equals_scipy_for_typical_counts():
+    """For up to 100 molecules of a gene, with four decimals relative to 1 + |log p|."""
     x, mean, theta = np.meshgrid(COUNTS[COUNTS <= 100], MEANS, THETAS, indexing="ij")
     np.testing.assert_allclose(nb(x, mean, theta), scipy_nb(x, mean, theta), rtol=5e-5, atol=5e-5)
 
 
 def test_nb_keeps_its_digits_at_a_large_theta():
-    """The usual difference of two log-gammas gives -1.787."""
+    """The usual difference of two log-gamma values gives -1.787."""
     np.testing.assert_allclose(nb(5, 4, 1e6), -1.856, atol=5e-4)
     np.testing.assert_allclose(nb(5, 4, 1e6), scipy_nb(5, 4, 1e6), atol=1e-5)
 
@@ -44,17 +44,16 @@ def test_nb_and_zinb_sum_to_one(mean, theta):
     np.testing.assert_allclose(np.exp(zinb(x, mean, theta, -0.7)).sum(), 1.0, atol=2e-5)
 
 
-def test_nb_has_the_moments_it_promises():
-    """Mean μ and variance μ + μ²/θ, by the sum and by SciPy's draws."""
+def test_nb_has_the_stated_moments():
+    """Mean μ and variance μ + μ²/θ by summation, and the entropy by SciPy's draws."""
     mean, theta, x = 3.0, 1.5, np.arange(500)
     p = np.exp(nb(x, mean, theta).astype("float64"))
     np.testing.assert_allclose((p * x).sum(), mean, rtol=1e-4)
     np.testing.assert_allclose((p * (x - mean) ** 2).sum(), mean + mean**2 / theta, rtol=1e-4)
-    drawn = stats.nbinom.rvs(theta, theta / (theta + mean), size=200_000, random_state=0)
-    own = -nb(drawn, mean, theta).astype("float64")
-    assert abs(own.mean() - stats.nbinom.entropy(theta, theta / (theta + mean))) < 5 * own.std() / np.sqrt(
-        200_000
-    )
+    draws = stats.nbinom.rvs(theta, theta / (theta + mean), size=200_000, random_state=0)
+    negative_log_prob = -nb(draws, mean, theta).astype("float64")
+    entropy = stats.nbinom.entropy(theta, theta / (theta + mean))
+    assert abs(negative_log_prob.mean() - entropy) < 5 * negative_log_prob.std() / np.sqrt(200_000)
 
 
 def test_nb_gradient():
@@ -65,36 +64,34 @@ def test_nb_gradient():
 
 
 def test_nb_gradient_keeps_its_digits():
-    """By log μ and log θ, which is what a decoder learns; automatic differentiation keeps two digits."""
+    """With respect to log μ and log θ, which a decoder learns; automatic differentiation would keep two digits."""
     x, mean, theta = np.meshgrid(COUNTS, MEANS, THETAS[THETAS <= 10], indexing="ij")
-    found = gradient(lambda m, t: negative_binomial_log_prob(x, m, t), mean, theta)
+    gradients = gradient(lambda m, t: negative_binomial_log_prob(x, m, t), mean, theta)
     x, mean, theta = (a.astype("float64") for a in (x, mean, theta))
     excess = (x - mean) / (theta + mean)
     to_theta = digamma(x + theta) - digamma(theta) - np.log1p(mean / theta) - excess
-    np.testing.assert_allclose(found[0] * mean, theta * excess, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(found[1] * theta, theta * to_theta, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(gradients[0] * mean, theta * excess, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(gradients[1] * theta, theta * to_theta, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (1, 3), (2, 1), (2, 3)])
-def test_nb_gradient_is_summed_over_what_theta_is_spread_over(shape):
+def test_nb_gradient_is_summed_over_the_broadcast_axes_of_theta(shape):
     x, mean = np.float32([[0, 1, 5], [2, 0, 7]]), np.float32([[0.5, 1, 2], [3, 4, 5]])
     theta = np.random.default_rng(0).gamma(2.0, 1.0, shape).astype("float32")
-    (found,) = gradient(lambda t: negative_binomial_log_prob(x, mean, t), theta)
+    (summed,) = gradient(lambda t: negative_binomial_log_prob(x, mean, t), theta)
     wide = np.broadcast_to(theta, x.shape)
-    (each,) = gradient(lambda t: negative_binomial_log_prob(x, mean, t), wide)
+    (broadcast_gradient,) = gradient(lambda t: negative_binomial_log_prob(x, mean, t), wide)
     axes = tuple(i for i in range(2) if np.shape(np.empty(shape)[(None,) * (2 - len(shape))])[i] == 1)
-    assert np.shape(found) == shape
-    np.testing.assert_allclose(found, np.sum(each, axis=axes).reshape(shape), rtol=1e-5)
+    assert np.shape(summed) == shape
+    np.testing.assert_allclose(summed, np.sum(broadcast_gradient, axis=axes).reshape(shape), rtol=1e-5)
 
 
-def test_nb_gradient_of_x_is_none_for_x_is_data():
-    (found,) = gradient(
-        lambda x: negative_binomial_log_prob(x, np.float32(4), np.float32(2)), np.float32([5])
-    )
-    np.testing.assert_array_equal(found, 0)
+def test_nb_gradient_of_x_is_zero_because_x_is_data():
+    (to_x,) = gradient(lambda x: negative_binomial_log_prob(x, np.float32(4), np.float32(2)), np.float32([5]))
+    np.testing.assert_array_equal(to_x, 0)
 
 
-def test_nb_gradient_is_finite_at_the_ends():
+def test_nb_gradient_is_finite_at_the_limits():
     x, mean, theta = np.meshgrid(COUNTS, MEANS, THETAS, indexing="ij")
     assert all(
         np.isfinite(g).all() for g in gradient(lambda m, t: negative_binomial_log_prob(x, m, t), mean, theta)

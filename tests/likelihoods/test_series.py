@@ -1,4 +1,4 @@
-"""In float64, where the rounding is far below the error of the series."""
+"""The series in float64, where rounding is far below their error."""
 
 import numpy as np
 import pytest

@@ -20,9 +20,9 @@ def curved(x):
     return ops.tanh(ops.matmul(x, WEIGHTS)) + ops.matmul(ops.square(x), WEIGHTS)
 
 
-def test_a_linear_function_loses_what_the_gradients_attribute_to_the_gene():
-    got = ablation(linear, X, TARGET, range(GENES))
-    np.testing.assert_allclose(got, gradient_times_input(linear, X, TARGET), atol=1e-5)
+def test_for_a_linear_function_ablation_equals_gradient_times_input():
+    result = ablation(linear, X, TARGET, range(GENES))
+    np.testing.assert_allclose(result, gradient_times_input(linear, X, TARGET), atol=1e-5)
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 64])
@@ -32,16 +32,16 @@ def test_equals_the_same_gene_by_gene(genes, batch_size):
         return ops.convert_to_numpy(curved(x))[np.arange(CELLS), TARGET]
 
     expected = [logit(X) - logit(np.where(np.arange(GENES) == gene, np.float32(0), X)) for gene in genes]
-    got = ablation(curved, X, TARGET, genes, batch_size)
-    np.testing.assert_allclose(got, np.transpose(expected), atol=1e-5)
-    assert got.shape == (CELLS, len(genes)) and got.dtype == np.float32
+    result = ablation(curved, X, TARGET, genes, batch_size)
+    np.testing.assert_allclose(result, np.transpose(expected), atol=1e-5)
+    assert result.shape == (CELLS, len(genes)) and result.dtype == np.float32
 
 
-def test_a_gene_that_a_cell_does_not_express_has_no_effect_and_costs_nothing():
+def test_a_gene_that_a_cell_does_not_express_is_not_evaluated():
     assert (X == 0).any()
     sizes = []
-    got = ablation(lambda x: sizes.append(x.shape[0]) or curved(x), X, TARGET, [2], batch_size=1)
-    np.testing.assert_array_equal(got[X[:, 2] == 0], 0)
+    result = ablation(lambda x: sizes.append(x.shape[0]) or curved(x), X, TARGET, [2], batch_size=1)
+    np.testing.assert_array_equal(result[X[:, 2] == 0], 0)
     assert len(sizes) == 1 + CELLS + np.count_nonzero(X[:, 2])
 
 
@@ -55,7 +55,7 @@ def test_no_gene():
     assert ablation(curved, X, TARGET, np.arange(0)).shape == (CELLS, 0)
 
 
-def test_nothing_is_changed():
+def test_the_arguments_are_unchanged():
     before = X.copy()
     ablation(curved, X, TARGET, [0, 1])
     np.testing.assert_array_equal(X, before)

@@ -61,11 +61,11 @@ def test_the_reference_may_be_of_any_kind(kind):
 
 def test_agreement_is_scipys_spearman_of_the_shared_genes():
     one, other = ranking(0), ranking(1, GENES[10:][::-1])
-    got = rank_agreement(one, other)
+    result = rank_agreement(one, other)
     shared = list(GENES[10:])
     expected = {c: spearmanr(one[c][shared], other[c][shared]).statistic for c in one}
-    assert got["by_label"] == pytest.approx(expected, abs=1e-12)
-    assert got["mean"] == pytest.approx(np.mean([*expected.values()]))
+    assert result["by_label"] == pytest.approx(expected, abs=1e-12)
+    assert result["mean"] == pytest.approx(np.mean([*expected.values()]))
 
 
 def test_a_ranking_agrees_with_itself_and_not_with_its_reverse():
@@ -76,7 +76,7 @@ def test_a_ranking_agrees_with_itself_and_not_with_its_reverse():
 
 
 def test_genes_with_the_same_score_share_their_rank():
-    """Pearson's correlation of the ranks, where nearly all genes of one ranking have 0."""
+    """The reference is Pearson's correlation of the ranks; nearly all genes of one ranking have score 0."""
     one, other = pd.Series([2.0, *[0] * 7], list("abcdefgh")), pd.Series([2.0, 1, *[0] * 6], list("haebcdfg"))
     expected = np.corrcoef(rankdata(one), rankdata(other[one.index]))[0, 1]
     assert rank_agreement({"B": one}, {"B": other})["mean"] == pytest.approx(expected)
@@ -92,9 +92,9 @@ def test_stability_is_the_mean_of_scikit_learns_jaccard(k):
         c: np.mean([jaccard_score(top(a[c], k), top(b[c], k)) for a, b in combinations(rankings, 2)])
         for c in rankings[0]
     }
-    got = stability(rankings, k)
-    assert got["by_label"] == pytest.approx(expected, abs=1e-12)
-    assert got["mean"] == pytest.approx(np.mean([*expected.values()]))
+    result = stability(rankings, k)
+    assert result["by_label"] == pytest.approx(expected, abs=1e-12)
+    assert result["mean"] == pytest.approx(np.mean([*expected.values()]))
 
 
 def test_the_limits():

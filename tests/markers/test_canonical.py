@@ -7,8 +7,8 @@ import pytest
 from latentcells import datasets
 from latentcells.markers import canonical, precision_at, rank
 
-# The rows of Azimuth's tables celltype.l1 and celltype.l2 of human PBMC that the types of the data correspond to, as
-# the website's source has them: satijalab/azimuth_website, static/csv/pbmc1.csv at 66a9d961549f and pbmc2.csv at
+# The rows of Azimuth's human PBMC tables celltype.l1 and celltype.l2 that correspond to the types of the data, as
+# in the website's source: satijalab/azimuth_website, static/csv/pbmc1.csv at 66a9d961549f and pbmc2.csv at
 # 2a11a6d14333.
 with open(Path(__file__).with_name("azimuth_human_pbmc.csv"), encoding="utf8", newline="") as file:
     AZIMUTH = {row["label"]: row["markers"].split(", ") for row in csv.DictReader(file)}
@@ -30,9 +30,9 @@ ABSENT = {
     "TRAC",
     "TRGC2",
     "LINC02446",
-}  # from the data, as the docstring of `canonical` says
+}  # genes that the data lack, as the docstring of `canonical` says
 RENAMED = {"SMIM24": "C19orf77"}
-ANTIGENS = {  # that Zheng et al. sorted the cells by, which are in the names of the types
+ANTIGENS = {  # by which Zheng et al. sorted the cells; the types are named after them
     "CD19+ B": {"CD19"},
     "CD34+": {"CD34"},
     "CD56+ NK": {"NCAM1"},
@@ -103,8 +103,8 @@ def test_every_gene_has_a_source_with_a_doi():
             assert all(paper.citation and re.fullmatch(r"10\.\d{4,}/\S+", paper.doi) for paper in papers)
 
 
-def test_it_is_a_reference_of_precision_at():
-    """Scores that are 1 for a type's genes find all of them."""
+def test_it_is_a_valid_reference_for_precision_at():
+    """Scores that are 1 for exactly a type's genes have precision 1."""
     types = canonical()
     genes = sorted({gene for listed in types.values() for gene in listed})
     scores = [[gene in types[name] for gene in genes] for name in types for _ in range(2)]
@@ -112,6 +112,6 @@ def test_it_is_a_reference_of_precision_at():
     assert precision_at(ranking, types, k=8)["mean"] == 1
 
 
-def test_a_change_of_what_is_returned_does_not_last():
+def test_changing_the_result_has_no_lasting_effect():
     canonical()["CD19+ B"].clear()
     assert "CD19" in canonical()["CD19+ B"]

@@ -13,7 +13,7 @@ LABEL = np.repeat(["T", "B", "NK"], [40, 25, 15])
 
 
 def data(seed=0, kind=np.asarray):
-    """Log1p values, most of them 0, in which each label has ten genes of its own; the last gene is never expressed."""
+    """Log1p values, most of them 0; each label has ten marker genes, and the last gene is never expressed."""
     rng = np.random.default_rng(seed)
     rate = 0.5 + 1.5 * (np.arange(30)[None, :] // 10 == pd.factorize(LABEL)[0][:, None])
     x = np.log1p(rng.poisson(rate) * 1.7).astype(np.float32)
@@ -30,19 +30,21 @@ def test_equals_scanpys_own_table(kind):
     with np.errstate(invalid="ignore"):
         sc.tl.rank_genes_groups(adata, "label", method="wilcoxon", tie_correct=True)
     assert list(ranking) == ["B", "NK", "T"]
-    for name, got in ranking.items():
+    for name, result in ranking.items():
         table = sc.get.rank_genes_groups_df(adata, name).set_index("names")["scores"]
-        np.testing.assert_allclose(got, table[got.index], rtol=1e-6)
-        np.testing.assert_allclose(got, table.to_numpy(), rtol=1e-6)  # so the order is the same, ties aside
-        assert sorted(got.index) == sorted(GENES) and got.name == name and got.index.name == "gene"
+        np.testing.assert_allclose(result, table[result.index], rtol=1e-6)
+        np.testing.assert_allclose(
+            result, table.to_numpy(), rtol=1e-6
+        )  # the order is the same, except for ties
+        assert sorted(result.index) == sorted(GENES) and result.name == name and result.index.name == "gene"
 
 
 def test_the_score_is_scipys_z():
     adata = data()
-    got = differential_expression(adata)["NK"]["gene 25"]
+    result = differential_expression(adata)["NK"]["gene 25"]
     one, others = (adata[(LABEL == "NK") == is_nk].X[:, 25] for is_nk in (True, False))
     p_value = stats.mannwhitneyu(one, others, method="asymptotic", use_continuity=False).pvalue
-    assert 2 * stats.norm.sf(abs(got)) == pytest.approx(p_value, rel=1e-4)
+    assert 2 * stats.norm.sf(abs(result)) == pytest.approx(p_value, rel=1e-4)
 
 
 def test_the_genes_of_a_label_come_first():
@@ -72,7 +74,7 @@ def test_another_column_of_any_kind():
     np.testing.assert_array_equal(ranking[2], differential_expression(adata)["T"])
 
 
-def test_nothing_is_changed():
+def test_the_arguments_are_unchanged():
     adata = data()
     before = adata.copy()
     differential_expression(adata)

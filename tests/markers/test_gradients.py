@@ -18,7 +18,7 @@ BOTH = pytest.mark.parametrize(
     "attribute",
     [gradient_times_input, partial(integrated_gradients, steps=3)],
     ids=["gradient", "integrated"],
-)  # what holds for both holds for any number of steps
+)  # tests of both methods hold for any number of steps
 
 
 def linear(x):
@@ -49,10 +49,10 @@ def target_logits(logits):
 
 @BOTH
 @pytest.mark.parametrize("batch_size", [1, 4, 64])
-def test_a_linear_function_has_its_terms(attribute, batch_size):
-    got = attribute(linear, X, TARGET, batch_size=batch_size)
-    np.testing.assert_allclose(got, X * WEIGHTS.T[TARGET], rtol=1e-5, atol=1e-6)
-    assert got.shape == X.shape and got.dtype == np.float32 and isinstance(got, np.ndarray)
+def test_attributions_of_a_linear_function_are_its_terms(attribute, batch_size):
+    result = attribute(linear, X, TARGET, batch_size=batch_size)
+    np.testing.assert_allclose(result, X * WEIGHTS.T[TARGET], rtol=1e-5, atol=1e-6)
+    assert result.shape == X.shape and result.dtype == np.float32 and isinstance(result, np.ndarray)
 
 
 def test_the_gradient_of_a_quadratic_function():
@@ -62,10 +62,10 @@ def test_the_gradient_of_a_quadratic_function():
 
 @pytest.mark.parametrize("steps", [1, 7])
 def test_midpoints_are_exact_for_a_quadratic_function(steps):
-    """The gradient grows linearly along the path, so the mean is half of the last one."""
+    """The gradient grows linearly along the path, so its mean is half of the final gradient."""
     gradient = np.einsum("igh,ih->ig", SQUARES[TARGET] + SQUARES[TARGET].transpose(0, 2, 1), X)
-    got = integrated_gradients(quadratic, X, TARGET, steps=steps)
-    np.testing.assert_allclose(got, X * gradient / 2, rtol=1e-4, atol=1e-5)
+    result = integrated_gradients(quadratic, X, TARGET, steps=steps)
+    np.testing.assert_allclose(result, X * gradient / 2, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("steps", [2, 5, 20])
@@ -85,7 +85,7 @@ def test_integrated_gradients_are_complete():
     sums = integrated_gradients(function, X, TARGET, steps=64).sum(axis=1)
     expected = target_logits(function(X)) - target_logits(function(np.zeros_like(X)))
     np.testing.assert_allclose(sums, expected, atol=5e-3)
-    assert np.abs(expected).max() > 0.5  # else the test would show nothing
+    assert np.abs(expected).max() > 0.5  # otherwise the test would prove nothing
 
 
 def test_a_saturated_gene_has_no_gradient_but_an_attribution():
@@ -103,9 +103,9 @@ def test_a_function_that_divides_by_the_sum_has_attributions_that_sum_to_zero():
     def composition(counts):
         return ops.matmul(counts / ops.sum(counts, axis=1, keepdims=True), WEIGHTS)
 
-    got = gradient_times_input(composition, np.abs(X) + 0.1, TARGET)
-    np.testing.assert_allclose(got.sum(axis=1), 0, atol=1e-5)
-    assert np.abs(got).max() > 0.01
+    result = gradient_times_input(composition, np.abs(X) + 0.1, TARGET)
+    np.testing.assert_allclose(result.sum(axis=1), 0, atol=1e-5)
+    assert np.abs(result).max() > 0.01
 
 
 @BOTH
@@ -116,7 +116,7 @@ def test_batches_do_not_matter(attribute):
 
 
 @BOTH
-def test_the_function_sees_no_more_cells_than_a_mini_batch_has(attribute):
+def test_the_function_gets_no_more_cells_than_a_mini_batch(attribute):
     sizes = []
     attribute(lambda x: sizes.append(x.shape[0]) or linear(x), X, TARGET, batch_size=4)
     assert set(sizes[1:]) == {4, 3} and sizes[0] == 1
@@ -130,18 +130,18 @@ def test_a_gene_that_the_function_does_not_read_has_no_attribution(attribute):
 
 @BOTH
 def test_only_the_target_counts(attribute):
-    """Each label reads one gene: only the target's gene has an attribution."""
-    got = attribute(lambda x: 2 * x[:, :LABELS], X, TARGET)
+    """Each label depends on one gene, and only the target's gene has an attribution."""
+    result = attribute(lambda x: 2 * x[:, :LABELS], X, TARGET)
     expected = np.zeros_like(X)
     expected[np.arange(CELLS), TARGET] = 2 * X[np.arange(CELLS), TARGET]
-    np.testing.assert_allclose(got, expected, rtol=1e-6)
+    np.testing.assert_allclose(result, expected, rtol=1e-6)
 
 
 @BOTH
-def test_double_precision_and_lists_are_taken_and_nothing_is_changed(attribute):
+def test_double_precision_and_lists_are_accepted_and_unchanged(attribute):
     before = X.copy(), TARGET.copy()
-    got = attribute(linear, X.astype(float).tolist(), TARGET.tolist())
-    np.testing.assert_array_equal(got, attribute(linear, X, TARGET))
+    result = attribute(linear, X.astype(float).tolist(), TARGET.tolist())
+    np.testing.assert_array_equal(result, attribute(linear, X, TARGET))
     np.testing.assert_array_equal(X, before[0])
     np.testing.assert_array_equal(TARGET, before[1])
 

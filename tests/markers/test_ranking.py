@@ -18,10 +18,10 @@ def test_equals_the_same_by_pandas():
     means = frame.groupby(LABEL).mean()
     ranking = rank(frame, LABEL, GENES)
     assert list(ranking) == ["B", "NK", "T"]
-    for name, got in ranking.items():
+    for name, result in ranking.items():
         expected = (means.loc[name] - means.drop(name).mean()).sort_values(ascending=False)
-        pd.testing.assert_series_equal(got, expected, check_names=False, rtol=1e-12)
-        assert got.name == name and got.index.name == "gene"
+        pd.testing.assert_series_equal(result, expected, check_names=False, rtol=1e-12)
+        assert result.name == name and result.index.name == "gene"
 
 
 def test_the_best_gene_comes_first():
@@ -33,8 +33,8 @@ def test_the_best_gene_comes_first():
     assert ranking["CD19"] == 3 and ranking["LYZ"] == -1
 
 
-def test_every_other_label_weighs_the_same():
-    """NK cells are few, but half of what B cells are compared with."""
+def test_all_other_labels_have_the_same_weight():
+    """NK cells are few, but have half of the weight in the comparison with B cells."""
     x = np.zeros((len(LABEL), len(GENES)))
     x[LABEL == "NK", 1] = 1
     ranking = rank(x, LABEL, GENES)["B"]
@@ -42,7 +42,7 @@ def test_every_other_label_weighs_the_same():
 
 
 def test_genes_with_the_same_difference_keep_their_order():
-    """So many genes that NumPy's default sort would not keep the order of equal ones."""
+    """There are so many genes that NumPy's default sort would not keep the order of equal ones."""
     x = np.zeros((len(LABEL), 200))
     x[LABEL == "T", 1::2] = 1
     order = [*range(1, 200, 2), *range(0, 200, 2)]

@@ -24,7 +24,7 @@ def vae(**keywords):
 
 
 def on(cells, batch):
-    """The same cells, all of another batch."""
+    """The same cells, all assigned to one batch."""
     return {**cells, "batch": np.full(len(cells["x"]), batch)}
 
 
@@ -41,7 +41,7 @@ def domain(plates):
 @pytest.mark.parametrize(
     "keywords", [{}, {"normalization": "domain", "adversary": 2.0, "dropout": 0.1, "beta": 0.5}]
 )
-def test_what_every_model_must_bear(keywords, plates, tmp_path):
+def test_what_every_model_must_fulfil(keywords, plates, tmp_path):
     run_model_test(BatchVAE, {**CONFIG, **keywords}, plates, tmp_path)
 
 
@@ -53,7 +53,7 @@ def test_the_loss_falls(model):
     assert set(history) == KEYS and history["loss"][-1] < history["loss"][0] - 1
 
 
-def test_the_decoder_is_told_the_batch(model):
+def test_the_decoder_gets_the_batch(model):
     z = np.random.default_rng(0).normal(size=(50, 2))
     first, second = (model.decode(z, batch=plate) for plate in PLATES)
     assert first.shape == (50, 20) and first.dtype == np.float32
@@ -66,15 +66,15 @@ def test_the_decoder_is_told_the_batch(model):
 def test_without_a_batch_it_decodes_the_mean_over_batches(model):
     z = np.random.default_rng(0).normal(size=(50, 2))
     expected = np.mean([model.decode(z, batch=plate, library=300) for plate in PLATES], axis=0)
-    got = model.decode(z, library=300)
-    assert got.shape == (50, 20) and got.dtype == np.float32
-    np.testing.assert_allclose(got, expected, rtol=1e-5)
-    np.testing.assert_allclose(got.sum(axis=1), 300, rtol=1e-4)
+    result = model.decode(z, library=300)
+    assert result.shape == (50, 20) and result.dtype == np.float32
+    np.testing.assert_allclose(result, expected, rtol=1e-5)
+    np.testing.assert_allclose(result.sum(axis=1), 300, rtol=1e-4)
     np.testing.assert_allclose(model.decode(z, library=300, batch_size=7), expected, rtol=1e-4)
 
 
 def test_the_batch_shift_is_learned(model, plates):
-    """The second plate's yield of each gene, relative to its others, within the error of 96 cells."""
+    """The learned shift follows each gene's relative yield on the second plate, within the error of 96 cells."""
     z = model.encode(plates)
     learned = np.log(model.decode(z, "plate 2") / model.decode(z, "plate 1")).mean(axis=0)
     profile = {p: plates["x"][plates["batch"] == p] for p in PLATES}
@@ -84,7 +84,7 @@ def test_the_batch_shift_is_learned(model, plates):
 
 
 def test_elbo_equals_the_equation(model, plates):
-    """By NumPy and SciPy in float64, at one draw from the posterior, each cell in its own batch."""
+    """The reference uses NumPy and SciPy in float64, at one draw from the posterior, each cell in its own batch."""
     x = plates["x"]
     posterior = {key: np.asarray(value, "float64") for key, value in model.encoder(x).items()}
     mean, log_var = posterior["z_mean"], posterior["z_log_var"]
@@ -95,10 +95,10 @@ def test_elbo_equals_the_equation(model, plates):
     )
     theta = np.exp(np.asarray(model.head.log_theta, "float64"))
     log_prob = stats.nbinom.logpmf(x, theta, theta / (theta + expected)).sum(axis=1)
-    got = model.elbo(plates, seed=4)
-    np.testing.assert_allclose(got["kl"], kl.mean(), rtol=1e-5)
-    np.testing.assert_allclose(got["reconstruction"], log_prob.mean(), rtol=1e-5)
-    assert got["elbo"] == got["reconstruction"] - got["kl"]
+    result = model.elbo(plates, seed=4)
+    np.testing.assert_allclose(result["kl"], kl.mean(), rtol=1e-5)
+    np.testing.assert_allclose(result["reconstruction"], log_prob.mean(), rtol=1e-5)
+    assert result["elbo"] == result["reconstruction"] - result["kl"]
 
 
 def test_the_right_batch_explains_the_cells_better(model, plates):
@@ -107,11 +107,11 @@ def test_the_right_batch_explains_the_cells_better(model, plates):
 
 
 def test_a_cell_is_reconstructed_in_its_batch_with_its_library(model, plates):
-    got = model.reconstruct(plates)
-    np.testing.assert_allclose(got.sum(axis=1), plates["x"].sum(axis=1), rtol=1e-4)
+    result = model.reconstruct(plates)
+    np.testing.assert_allclose(result.sum(axis=1), plates["x"].sum(axis=1), rtol=1e-4)
     z, library = model.encode(plates), plates["x"].sum(axis=1)
-    np.testing.assert_allclose(got, model.decode(z, plates["batch"], library), rtol=1e-5)
-    np.testing.assert_allclose(model.reconstruct(plates, batch_size=7), got, rtol=1e-4)
+    np.testing.assert_allclose(result, model.decode(z, plates["batch"], library), rtol=1e-5)
+    np.testing.assert_allclose(model.reconstruct(plates, batch_size=7), result, rtol=1e-4)
 
 
 @pytest.mark.parametrize("likelihood", ["zero_inflated_negative_binomial", "gaussian", "bernoulli"])
@@ -138,12 +138,12 @@ def test_the_encoder_does_not_read_the_batch(normalization, plates):
 def test_domain_normalisation_reads_the_batch(domain, plates):
     first, second = (domain.encode(on(plates, plate)) for plate in PLATES)
     assert not np.allclose(first, second, atol=1e-2)
-    own = np.where((plates["batch"] == "plate 1")[:, None], first, second)
-    np.testing.assert_allclose(domain.encode(plates), own, atol=1e-5)
+    expected = np.where((plates["batch"] == "plate 1")[:, None], first, second)
+    np.testing.assert_allclose(domain.encode(plates), expected, atol=1e-5)
 
 
 def test_domain_normalisation_gives_the_batches_one_mean(plates):
-    """Of every hidden unit, in training, before the ReLU."""
+    """For every hidden unit, in training, before the ReLU."""
     model = vae(normalization="domain")
     x = model._take(plates).matrix
     hidden = model.encoder.get_layer("hidden_0")(model.head._encoder_input(x["x"]))
@@ -179,11 +179,11 @@ def test_domain_normalisation_is_not_of_genes():
 
 
 def test_an_unknown_batch_is_refused(model, domain, plates):
-    strange = on(plates, "plate 3")
+    unknown = on(plates, "plate 3")
     for call in (model.encode, domain.encode, model.fit, model.elbo, model.reconstruct):
         offers = "unseen" in inspect.signature(call).parameters
-        refused(lambda call=call: call(strange), UNKNOWN + (AVERAGED if offers else "$"))
-    refused(lambda: model.fit(plates, validation_data=strange, verbose=0), UNKNOWN)
+        refused(lambda call=call: call(unknown), UNKNOWN + (AVERAGED if offers else "$"))
+    refused(lambda: model.fit(plates, validation_data=unknown, verbose=0), UNKNOWN)
     refused(lambda: model.decode(np.zeros((96, 2)), batch="plate 3"), UNKNOWN)
 
 
@@ -195,21 +195,21 @@ def test_labels_in_place_of_batches_are_refused(model, plates):
 
 def test_an_unknown_batch_is_averaged_over_the_known_ones(domain, plates):
     expected = np.mean([domain.encode(on(plates, plate)) for plate in PLATES], axis=0)
-    got = domain.encode(on(plates, "plate 3"), unseen="average")
-    np.testing.assert_allclose(got, expected, atol=1e-6)
-    assert got.dtype == np.float32
+    result = domain.encode(on(plates, "plate 3"), unseen="average")
+    np.testing.assert_allclose(result, expected, atol=1e-6)
+    assert result.dtype == np.float32
     some = {**plates, "batch": np.where(np.arange(96) % 3 == 0, "plate 3", plates["batch"])}
     mixed = np.where((np.arange(96) % 3 == 0)[:, None], expected, domain.encode(plates))
     np.testing.assert_allclose(domain.encode(some, unseen="average", batch_size=7), mixed, atol=1e-5)
 
 
-def test_an_unknown_batch_is_nothing_to_an_encoder_that_reads_none(model, plates):
-    got = model.encode(on(plates, "plate 3"), unseen="average")
-    np.testing.assert_array_equal(got, model.encode(plates))
-    np.testing.assert_array_equal(model.encode(plates, unseen="average"), got)
+def test_an_unknown_batch_has_no_effect_on_an_encoder_without_batches(model, plates):
+    result = model.encode(on(plates, "plate 3"), unseen="average")
+    np.testing.assert_array_equal(result, model.encode(plates))
+    np.testing.assert_array_equal(model.encode(plates, unseen="average"), result)
 
 
-def test_another_way_with_unknown_batches_is_refused(model, plates):
+def test_another_value_of_unseen_is_refused(model, plates):
     refused(
         lambda: model.encode(plates, unseen="nearest"),
         "^unseen='nearest' is unknown: choose from 'error', 'average'$",
@@ -220,12 +220,12 @@ def test_another_way_with_unknown_batches_is_refused(model, plates):
 
 
 @pytest.mark.slow
-def test_the_adversary_takes_the_batch_out_of_z():
-    """With next to no KL term, which would push out whatever the decoder is told anyway."""
+def test_the_adversary_removes_the_batch_from_z():
+    """With a small beta, since the KL term would by itself remove what the decoder gets anyway."""
     adata = datasets.simulate(n_cells=300, n_genes=60, n_types=3, markers_per_type=5, batch_shift=0.4, seed=0)
     cells = {"x": adata.X.toarray().astype("float32"), "batch": adata.obs["batch"].astype(str).to_numpy()}
 
-    def how_well_it_is_told(seed, **keywords):
+    def predict_batch(seed, **keywords):
         model = BatchVAE(
             60, ["batch 0", "batch 1"], latent_dim=5, hidden=(32,), beta=0.01, seed=seed, **keywords
         )
@@ -234,7 +234,7 @@ def test_the_adversary_takes_the_batch_out_of_z():
         z = model.encode(cells)
         return cross_val_score(LogisticRegression(max_iter=1000), z / z.std(axis=0), cells["batch"]).mean()
 
-    free, pushed = (np.mean([how_well_it_is_told(seed, adversary=a) for seed in (0, 1)]) for a in (0.0, 3.0))
+    free, pushed = (np.mean([predict_batch(seed, adversary=a) for seed in (0, 1)]) for a in (0.0, 3.0))
     assert pushed < free - 0.15
 
 
@@ -262,8 +262,8 @@ def test_the_adversary_guesses_from_the_mean_of_z_and_is_logged(plates):
     model = trained(vae(adversary=1.0), plates, validation_data=plates)
     assert set(model.history.history) >= KEYS | {"batch_cross_entropy"} | {f"val_{key}" for key in KEYS}
     assert 0.3 < model.history.history["batch_cross_entropy"][0] < 1.5
-    found = model(model._take(plates).matrix)
-    np.testing.assert_allclose(found["batch_logits"], model.classifier(found["z_mean"]), atol=1e-5)
+    outputs = model(model._take(plates).matrix)
+    np.testing.assert_allclose(outputs["batch_logits"], model.classifier(outputs["z_mean"]), atol=1e-5)
     assert not hasattr(vae(), "classifier") and "batch_logits" not in vae()(model._take(plates).matrix)
 
 
@@ -285,7 +285,7 @@ def test_held_out_cells_may_be_a_dictionary_a_tuple_or_a_share(plates):
     np.testing.assert_allclose(values, np.tile(values[0], (3, 1)), rtol=1e-6)
 
 
-def test_cells_of_weight_zero_teach_nothing(plates):
+def test_cells_of_weight_zero_have_no_effect(plates):
     other, weight = {**plates, "x": plates["x"].copy()}, np.ones(96, "float32")
     weight[40:] = 0.0
     other["x"][40:] = other["x"][40:][:, ::-1] + 3.0
@@ -297,7 +297,7 @@ def test_cells_of_weight_zero_teach_nothing(plates):
     assert not all(np.array_equal(a, b) for a, b in zip(one, whole, strict=True))
 
 
-def test_settings_come_back():
+def test_settings_survive_a_config_round_trip():
     settings = {
         **CONFIG,
         "adversary": 2.0,
@@ -307,9 +307,9 @@ def test_settings_come_back():
         "seed": 5,
     }
     config = vae(**settings).get_config()
-    again = BatchVAE.from_config(json.loads(json.dumps(config))).get_config()
-    assert again == config
-    assert {key: again[key] for key in settings} == settings
+    restored = BatchVAE.from_config(json.loads(json.dumps(config))).get_config()
+    assert restored == config
+    assert {key: restored[key] for key in settings} == settings
     assert vae().get_config()["normalization"] == "layer" and isinstance(vae(), VAE)
 
 

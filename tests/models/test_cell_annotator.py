@@ -1,4 +1,4 @@
-"""How a `CellAnnotator` learns to name cells."""
+"""A `CellAnnotator` learns to predict the labels of cells."""
 
 import keras
 import numpy as np
@@ -28,15 +28,15 @@ def fitted(typed):
 
 
 @pytest.mark.backend
-def test_what_every_model_must_bear(typed, tmp_path):
+def test_what_every_model_must_fulfil(typed, tmp_path):
     config = {**TRANSFORMER, "labels": TYPES, "label_smoothing": 0.1, "values": "binned", "dropout": 0.2}
     run_model_test(CellAnnotator, config, typed["x"][:64], tmp_path, y=typed["y"][:64])
 
 
 @pytest.mark.backend
 def test_names_held_out_cells(fitted, typed):
-    right = fitted.predict_labels(typed["new x"])["label"] == typed["new y"]
-    assert right.mean() > 0.85, "chance is a third"
+    correct = fitted.predict_labels(typed["new x"])["label"] == typed["new y"]
+    assert correct.mean() > 0.85, "chance is a third"
 
 
 def test_the_loss_is_the_cross_entropy_with_smoothed_targets(typed):
@@ -59,33 +59,37 @@ def test_balanced_weights_are_those_of_scikit_learn(typed):
     weight = compute_sample_weight("balanced", y)
     other = np.random.default_rng(0).uniform(0.5, 2.0, len(y))
 
-    def stepped(**keywords):
+    def train_one_step(**keywords):
         return one_step(annotator(), x, y, **keywords)
 
-    balanced = stepped(class_weight="balanced")
-    assert same_weights(balanced, stepped(sample_weight=weight.astype("float32")))
-    assert same_weights(balanced, stepped(class_weight=dict(zip(y, weight, strict=True))))
-    assert not same_weights(balanced, stepped())
-    both = stepped(class_weight="balanced", sample_weight=other)
-    assert same_weights(both, stepped(sample_weight=weight.astype("float32") * other))
-    assert not same_weights(balanced, both)
+    balanced = train_one_step(class_weight="balanced")
+    assert same_weights(balanced, train_one_step(sample_weight=weight.astype("float32")))
+    assert same_weights(balanced, train_one_step(class_weight=dict(zip(y, weight, strict=True))))
+    assert not same_weights(balanced, train_one_step())
+    combined = train_one_step(class_weight="balanced", sample_weight=other)
+    assert same_weights(combined, train_one_step(sample_weight=weight.astype("float32") * other))
+    assert not same_weights(balanced, combined)
 
 
 def test_a_cell_below_the_threshold_has_no_name(fitted, typed):
-    named = fitted.predict_labels(typed["new x"], batch_size=7)
-    assert named["probability"].shape == (80, 3) and named["probability"].dtype == np.float32
-    np.testing.assert_allclose(named["probability"].sum(axis=1), 1.0, atol=1e-5)
-    best = named["probability"].max(axis=1)
-    np.testing.assert_array_equal(named["label"], np.array(TYPES)[named["probability"].argmax(axis=1)])
-    threshold = float(np.sort(best)[30])  # a cell's own: it is not less probable
+    prediction = fitted.predict_labels(typed["new x"], batch_size=7)
+    assert prediction["probability"].shape == (80, 3) and prediction["probability"].dtype == np.float32
+    np.testing.assert_allclose(prediction["probability"].sum(axis=1), 1.0, atol=1e-5)
+    confidence = prediction["probability"].max(axis=1)
+    np.testing.assert_array_equal(
+        prediction["label"], np.array(TYPES)[prediction["probability"].argmax(axis=1)]
+    )
+    threshold = float(np.sort(confidence)[30])  # the confidence of one cell, which is not below itself
     label = fitted.predict_labels(typed["new x"], threshold, batch_size=7)["label"]
-    np.testing.assert_array_equal(label == "unassigned", best < threshold)
-    np.testing.assert_array_equal(label[best >= threshold], named["label"][best >= threshold])
+    np.testing.assert_array_equal(label == "unassigned", confidence < threshold)
+    np.testing.assert_array_equal(
+        label[confidence >= threshold], prediction["label"][confidence >= threshold]
+    )
     assert 0 < (label == "unassigned").sum() <= 30
 
 
 @pytest.mark.parametrize("name", ["encode", "predict_labels", "attention"])
-def test_many_tokens_take_fewer_cells_at_a_time(fitted, typed, monkeypatch, name):
+def test_with_many_tokens_fewer_cells_are_processed_at_a_time(fitted, typed, monkeypatch, name):
     sizes = []
 
     def spy(function, x, batch_size):
@@ -103,17 +107,17 @@ def test_many_tokens_take_fewer_cells_at_a_time(fitted, typed, monkeypatch, name
         assert np.array_equal(one, other) if one.dtype == object else np.allclose(one, other, atol=1e-5)
 
 
-def test_logits_are_what_the_probabilities_come_from(fitted, typed):
+def test_the_probabilities_are_the_softmax_of_the_logits(fitted, typed):
     logits = keras.ops.convert_to_numpy(fitted.logits(typed["new x"]))
     share = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(fitted.predict_labels(typed["new x"])["probability"], share, atol=1e-5)
 
 
 @pytest.mark.parametrize("tokens", ["rank", "sets"])
-def test_the_function_of_the_values_begins_after_the_division(tokens, typed):
-    """With other totals the counts give the same logits, and other values other ones."""
-    own = {"sets": SETS, "n_tokens": None} if tokens == "sets" else {}
-    model, x = annotator(tokens=tokens, target_sum=300.0, **own), typed["new x"][:5]
+def test_from_log1p_starts_after_the_normalisation(tokens, typed):
+    """Counts with other totals give the same logits; other values give other logits."""
+    tokens_config = {"sets": SETS, "n_tokens": None} if tokens == "sets" else {}
+    model, x = annotator(tokens=tokens, target_sum=300.0, **tokens_config), typed["new x"][:5]
     model._prepare(typed["x"])
     function, values = model.from_log1p(), np.log1p(300.0 * x / x.sum(axis=1, keepdims=True))
     logits = keras.ops.convert_to_numpy(model.logits(x))
@@ -137,14 +141,14 @@ def test_names_become_codes_in_every_form(typed):
         assert codes.dtype == np.int32 and codes.tolist() == expected
 
 
-def test_a_number_that_is_a_label_is_no_code():
+def test_a_number_that_is_a_label_is_not_a_code():
     model = annotator(labels=[2, 1, 7])
     assert model._check_target([1, 2, 7], 3).tolist() == [1, 0, 2]
     refused(lambda: model._check_target([0, 1, 2], 3), "^label '0' is none of the model's: 2, 1, 7$")
 
 
 def test_held_out_cells_are_scored_by_their_names(typed):
-    """Without masks, dropout or smoothing of the training: the mean of -log of the name's probability."""
+    """Without the masks, dropout and smoothing of training: the mean of -log of the label's probability."""
     x, y = typed["new x"], typed["new y"]
     model = annotator()
     history = trained(model, typed["x"], y=typed["y"], epochs=1, validation_data=(x, y)).history.history

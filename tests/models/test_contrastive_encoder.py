@@ -30,7 +30,7 @@ def model(counts):
         {"hidden": (8, 4), "objective": "vicreg", "dropout": 0.1, "normalization": "layer"},
     ],
 )
-def test_what_every_model_must_bear(keywords, counts, tmp_path):
+def test_what_every_model_must_fulfil(keywords, counts, tmp_path):
     run_model_test(ContrastiveEncoder, {**CONFIG, **keywords}, counts, tmp_path)
 
 
@@ -56,7 +56,7 @@ def test_the_loss_is_the_objective_of_the_projections(objective, counts):
     np.testing.assert_allclose(model.compute_loss(counts, y_pred=y_pred), expected, rtol=1e-5)
 
 
-def test_the_temperature_is_the_one_asked_for(counts):
+def test_the_temperature_is_used(counts):
     model = encoder(temperature=0.1)
     y_pred = {key: np.asarray(value) for key, value in model(counts).items()}
     expected = np.mean(info_nce(y_pred["projected_a"], y_pred["projected_b"], 0.1))
@@ -72,13 +72,13 @@ def test_the_spread_is_of_z_and_not_of_the_projection(counts):
 
 
 def test_two_views_of_one_cell_are_drawn(model, counts):
-    found = {key: np.asarray(value) for key, value in model(counts).items()}
-    assert {key: value.shape for key, value in found.items()} == {
+    outputs = {key: np.asarray(value) for key, value in model(counts).items()}
+    assert {key: value.shape for key, value in outputs.items()} == {
         "z_a": (96, 2), "z_b": (96, 2), "projected_a": (96, 6), "projected_b": (96, 6)
     }  # fmt: skip
     for key in ("z", "projected"):
-        assert not np.allclose(found[f"{key}_a"], found[f"{key}_b"], atol=1e-3)
-    np.testing.assert_allclose(found["projected_b"], model.projector(found["z_b"]), atol=1e-5)
+        assert not np.allclose(outputs[f"{key}_a"], outputs[f"{key}_b"], atol=1e-3)
+    np.testing.assert_allclose(outputs["projected_b"], model.projector(outputs["z_b"]), atol=1e-5)
 
 
 def test_a_view_is_a_thinned_and_masked_cell(counts):
@@ -86,13 +86,13 @@ def test_a_view_is_a_thinned_and_masked_cell(counts):
     view = np.asarray(encoder()._view(x))
     assert (view <= x).all() and (view == np.rint(view)).all()
     assert abs((view == 0).mean() - 0.3) < 0.06
-    kept = (view.sum(axis=1) / (x * (view > 0)).sum(axis=1)).round(2)
-    assert kept.min() > 0.45 and kept.max() <= 1 and kept.std() > 0.1
+    kept_share = (view.sum(axis=1) / (x * (view > 0)).sum(axis=1)).round(2)
+    assert kept_share.min() > 0.45 and kept_share.max() <= 1 and kept_share.std() > 0.1
     assert not np.array_equal(view, encoder(seed=1)._view(x))
 
 
 def test_z_comes_before_the_projector(model, counts):
-    """And sees the cell as it is, no view of it."""
+    """It is computed from the cell itself, not from a view of it."""
     total = counts.sum(axis=1, keepdims=True)
     hidden = np.maximum(model.encoder.get_layer("hidden_0")(np.log1p(1e4 * counts / total)), 0)
     z = model.encode(counts)
@@ -112,13 +112,13 @@ def test_training_reaches_the_projector(counts):
 
 
 class Attracting(ContrastiveEncoder):
-    """Views attract each other, and nothing keeps the cells apart."""
+    """Views attract each other, and nothing pushes the cells apart."""
 
     def compare(self, a, b):
         return keras.ops.sum(keras.ops.square(a - b), axis=-1)
 
 
-def test_a_collapse_is_seen_in_the_spread(counts):
+def test_the_spread_shows_a_collapse(counts):
     spread = {}
     for kind in (Attracting, ContrastiveEncoder):
         history = trained(kind(**CONFIG), counts, epochs=40).history.history
@@ -129,7 +129,7 @@ def test_a_collapse_is_seen_in_the_spread(counts):
 # -- augmentations -----------------------------------------------------------------------------------------------
 
 
-def test_augmentations_of_ones_own_are_applied_in_turn_and_saved(counts, tmp_path):
+def test_custom_augmentations_are_applied_and_saved(counts, tmp_path):
     layers = [GeneDropout(counts.mean(axis=0), half=2.0, seed=5), CountThinning(0.9, seed=6)]
     model = trained(encoder(augmentations=layers), counts)
     model.save(tmp_path / "model.keras")
@@ -140,7 +140,7 @@ def test_augmentations_of_ones_own_are_applied_in_turn_and_saved(counts, tmp_pat
     np.testing.assert_array_equal(loaded.encode(counts), model.encode(counts))
 
 
-def test_augmentations_are_applied_one_after_the_other():
+def test_augmentations_are_applied_in_order():
     class Add(keras.layers.Layer):
         def call(self, x, training=False):
             return x + 1 if training else x
@@ -155,10 +155,10 @@ def test_augmentations_are_applied_one_after_the_other():
 
 
 def test_without_augmentations_the_views_are_the_same(counts):
-    found = encoder(augmentations=[])(counts)
-    np.testing.assert_allclose(found["z_a"], found["z_b"], atol=1e-6)
-    found = encoder(augmentations=(GeneMasking(0.5),))(counts)
-    assert not np.allclose(found["z_a"], found["z_b"], atol=1e-3)
+    outputs = encoder(augmentations=[])(counts)
+    np.testing.assert_allclose(outputs["z_a"], outputs["z_b"], atol=1e-6)
+    outputs = encoder(augmentations=(GeneMasking(0.5),))(counts)
+    assert not np.allclose(outputs["z_a"], outputs["z_b"], atol=1e-3)
 
 
 # -- bad input ---------------------------------------------------------------------------------------------------
@@ -185,12 +185,12 @@ def test_a_setting_is_refused(keywords, kind, message):
 
 
 @pytest.mark.parametrize(
-    ("n", "batch_size", "mend"),
+    ("n", "batch_size", "remedy"),
     [(65, 32, "take batch_size=33"), (96, 1, "take batch_size=2"), (1, 32, "take more cells")],
 )
 @pytest.mark.parametrize("normalization", [None, "batch"])
-def test_a_training_batch_of_one_cell_is_refused(n, batch_size, mend, normalization, counts):
-    message = f"^batch_size={batch_size} leaves a training batch of 1 of the {n} cells, .* no other cell .*: {mend}$"
+def test_a_training_batch_of_one_cell_is_refused(n, batch_size, remedy, normalization, counts):
+    message = f"^batch_size={batch_size} leaves a training batch of 1 of the {n} cells, .* no other cell .*: {remedy}$"
     model, x = encoder(normalization=normalization), counts[:n] + 1
     refused(lambda: trained(model, x, batch_size=batch_size), message)
 
@@ -213,7 +213,7 @@ def test_a_held_out_batch_of_one_cell_is_refused(counts):
     trained(encoder(), counts, epochs=1, validation_data=counts[:33], validation_batch_size=33)
 
 
-def test_data_that_are_no_counts_are_refused(model, counts):
+def test_data_that_are_not_counts_are_refused(model, counts):
     for call in (model.fit, model.encode):
         refused(lambda call=call: call(np.log1p(counts)), "^x must hold counts .*: looks like log1p data")
         refused(lambda call=call: call(counts[:, 1:]), "^x has 19 genes, expected 20: select the genes")

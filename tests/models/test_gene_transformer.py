@@ -1,4 +1,4 @@
-"""What the gene Transformers share: the trunk from counts to z, its arguments, and files of earlier versions."""
+"""The common part of the gene Transformers: the trunk from counts to z, its arguments, and earlier files."""
 
 from pathlib import Path
 
@@ -12,7 +12,9 @@ from latentcells.models import CellAnnotator, GeneTransformer, MaskedAutoencoder
 from tests.helpers import refused
 from tests.models.conftest import SETS, TRANSFORMER, TYPES, one_step
 
-FILES = Path(__file__).parent / "files"  # by the last version in which GeneTransformer was one class for both
+FILES = (
+    Path(__file__).parent / "files"
+)  # written by the last version in which GeneTransformer was one class for both
 OF_SETS = {"tokens": "sets", "sets": SETS, "n_tokens": None}
 
 
@@ -31,7 +33,7 @@ def annotator(**keywords):
 @pytest.mark.parametrize("pooling", ["mean", "cls", "attention"])
 @pytest.mark.parametrize("tokens", ["all", "expressed", "rank", "sets"])
 def test_every_weight_learns(tokens, pooling, typed, tmp_path):
-    """And comes back with the file, for each kind of token and of pooling."""
+    """And is restored from the file, for each kind of token and pooling."""
     config = {"tokens": tokens, "pooling": pooling, "sets": SETS if tokens == "sets" else None}
     model = annotator(**config, n_tokens=None if tokens in ("all", "sets") else 8)
     before = [w.numpy() for w in model.trainable_variables]
@@ -42,13 +44,13 @@ def test_every_weight_learns(tokens, pooling, typed, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.encode(x), model.encode(x))
-    share, again = (m.predict_labels(x)["probability"] for m in (model, loaded))
-    np.testing.assert_array_equal(again, share)
+    share, loaded_share = (m.predict_labels(x)["probability"] for m in (model, loaded))
+    np.testing.assert_array_equal(loaded_share, share)
 
 
 @pytest.mark.parametrize("values", ["linear", "binned", "piecewise"])
 @pytest.mark.parametrize("tokens", ["all", "expressed"])
-def test_the_values_matter_and_not_the_genes_alone(tokens, values):
+def test_the_values_matter_and_not_only_the_genes(tokens, values):
     """Two cells whose tokens are the same genes in the same order."""
     model = transformer(tokens=tokens, values=values, n_tokens=None)
     one, two = model.encode(np.exp2([np.arange(30) % 3, 2.0 * (np.arange(30) % 3)]).astype(int))
@@ -62,7 +64,7 @@ def test_z_does_not_depend_on_the_depth(typed):
 
 @pytest.mark.parametrize("target_sum", [300.0, 1e4])
 def test_counts_are_scaled_to_the_target_sum(target_sum, typed):
-    """Also where the mean of each gene is taken that the ranks are relative to."""
+    """This also holds for the gene means that the ranks are relative to."""
     x = typed["x"]
     model = annotator(target_sum=target_sum)
     one_step(model, x, typed["y"])
@@ -130,12 +132,12 @@ def test_means_are_those_of_the_training_cells_and_saved(typed, tmp_path):
     np.testing.assert_allclose(model.trunk.get_layer("tokens").mean.numpy(), log1p, rtol=1e-5)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    ours, theirs = (m.trunk.get_layer("tokens").mean.numpy() for m in (model, loaded))
-    np.testing.assert_array_equal(ours, theirs)
+    mean, loaded_mean = (m.trunk.get_layer("tokens").mean.numpy() for m in (model, loaded))
+    np.testing.assert_array_equal(mean, loaded_mean)
     for key, value in model.predict_labels(typed["new x"], 0.6).items():
         np.testing.assert_array_equal(loaded.predict_labels(typed["new x"], 0.6)[key], value)
     loaded.fit(typed["new x"], typed["new y"], verbose=0)
-    np.testing.assert_array_equal(loaded.trunk.get_layer("tokens").mean.numpy(), theirs)
+    np.testing.assert_array_equal(loaded.trunk.get_layer("tokens").mean.numpy(), loaded_mean)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +181,7 @@ LOADS = [keras.models.load_model, lc.models.load]
 
 @pytest.fixture(scope="module")
 def answers():
-    """Cells, and what the models of the files said of them."""
+    """Cells, and the outputs for them of the models in the files."""
     with np.load(FILES / "answers.npz") as stored:
         return dict(stored)
 
@@ -213,7 +215,7 @@ def test_an_earlier_file_with_labels_is_an_annotator(load, answers):
 )
 @pytest.mark.parametrize("kind", ["masked", "annotator"])
 def test_the_same_arguments_train_the_same_model(kind, answers):
-    """As the earlier version did: the same weights, masks and order."""
+    """As in the earlier version: the same weights, masks and order."""
     config = {"n_genes": 12, "n_tokens": 4, "dim": 4, "n_heads": 2, "depth": 1, "pooling": "cls", "seed": 3}
     y = None if kind == "masked" else answers["y"]
     model = transformer(**config) if y is None else annotator(**config, label_smoothing=0.1)
@@ -269,7 +271,7 @@ def test_a_setting_is_refused(keywords, message):
 
 
 @pytest.mark.parametrize("name", ["encode", "predict_labels", "attention", "attention_maps", "fit"])
-def test_data_that_are_no_counts_are_refused(name, typed):
+def test_data_that_are_not_counts_are_refused(name, typed):
     model, x = annotator(), typed["x"]
     model.compile()
     more = (typed["y"],) if name == "fit" else ()
@@ -286,7 +288,7 @@ def test_data_that_are_no_counts_are_refused(name, typed):
 
 
 def test_a_cell_needs_a_gene_that_the_training_cells_had(typed):
-    """The rank of a gene that they lack is unknown, as of one that another study brings; others may be missing."""
+    """A gene that the training cells lack has no rank; it occurs, for instance, in another study."""
     x, only = typed["x"].copy(), np.zeros((3, 30), "float32")
     x[:, :2], only[[0, 1, 2], [5, 0, 1]] = 0, 9
     model = one_step(annotator(), x, typed["y"])
@@ -298,7 +300,7 @@ def test_a_cell_needs_a_gene_that_the_training_cells_had(typed):
         assert np.isfinite(annotator(**tokens).encode(only)).all()
 
 
-def test_sparse_cells_are_checked_as_they_lie(typed):
+def test_sparse_cells_are_checked_without_making_them_dense(typed):
     model = one_step(annotator(), typed["x"] * (np.arange(30) > 1), typed["y"])
     np.testing.assert_array_equal(model.encode(sparse.csr_matrix(typed["x"])), model.encode(typed["x"]))
     only = sparse.csr_matrix(np.eye(3, 30, 1, dtype="float32"))

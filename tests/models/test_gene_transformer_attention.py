@@ -1,4 +1,4 @@
-"""The attention of a `GeneTransformer`: the sums of its maps, and the memory that they take."""
+"""The attention of a `GeneTransformer`: the sums of its maps, and their memory."""
 
 import tracemalloc
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ CONFIG = {"n_genes": 30, "dim": 8, "n_heads": 2, "depth": 2, "seed": 1}
 
 
 def transformer(tokens, pooling="mean", **keywords):
-    """Untrained, but for weights so large that attention is far from even."""
+    """An untrained model with weights so large that attention is far from uniform."""
     n_tokens = {"expressed": 8, "rank": 8}.get(tokens)
     sets = SETS if tokens == "sets" else None
     model = MaskedGeneTransformer(
@@ -32,7 +32,7 @@ def transformer(tokens, pooling="mean", **keywords):
 
 @pytest.fixture(scope="module")
 def x(typed):
-    """Cells of which the first two have few genes."""
+    """Cells; the first two have few genes."""
     x = typed["x"][:9].copy()
     x[0, 3:], x[1, :-5] = 0, 0
     x[0, 0] = x[1, -1] = 5
@@ -42,13 +42,13 @@ def x(typed):
 @pytest.mark.parametrize("pooling", ["mean", "cls", "attention"])
 @pytest.mark.parametrize("tokens", ["all", "expressed", "rank", "sets"])
 def test_attention_is_the_mean_of_the_maps(tokens, pooling, x):
-    """By loops over cells, blocks, heads and tokens that ask."""
+    """The reference loops over cells, blocks, heads and query tokens."""
     model = transformer(tokens, pooling)
-    found, maps = model.attention(x, batch_size=4), model.attention_maps(x)
+    attention, maps = model.attention(x, batch_size=4), model.attention_maps(x)
     cell = int(pooling == "cls")
     n_columns, n_tokens = (5, 5) if tokens == "sets" else (30, 30 if tokens == "all" else 8)
     assert maps["attention"].shape == (9, 2, 2, n_tokens + cell, n_tokens + cell)
-    assert found.shape == (9, n_columns) and found.dtype == np.float32
+    assert attention.shape == (9, n_columns) and attention.dtype == np.float32
     expected = np.zeros((9, n_columns))
     lost = np.zeros(9)
     for i, mask in enumerate(maps["mask"]):
@@ -59,15 +59,15 @@ def test_attention_is_the_mean_of_the_maps(tokens, pooling, x):
         gene = maps["gene"][i] if "gene" in maps else np.arange(5)
         np.add.at(expected[i], gene[mask[cell:]], received[cell:][mask[cell:]])
         lost[i] = received[0] if cell else 0.0
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-    np.testing.assert_allclose(found.sum(axis=1), 1.0 - lost, atol=1e-5)
+    np.testing.assert_allclose(attention, expected, atol=1e-6)
+    np.testing.assert_allclose(attention.sum(axis=1), 1.0 - lost, atol=1e-5)
     assert (lost > 0).all() == bool(cell)
     if tokens in ("expressed", "rank"):
-        assert (found[x == 0] == 0).all() and (
-            (found > 0).sum(axis=1) == np.minimum((x > 0).sum(axis=1), 8)
+        assert (attention[x == 0] == 0).all() and (
+            (attention > 0).sum(axis=1) == np.minimum((x > 0).sum(axis=1), 8)
         ).all()
     else:
-        assert (found > 0).all()
+        assert (attention > 0).all()
 
 
 def test_maps_say_which_genes_are_tokens(x):
@@ -78,8 +78,8 @@ def test_maps_say_which_genes_are_tokens(x):
     np.testing.assert_allclose(maps["attention"].sum(axis=-1), 1.0, atol=1e-5)
 
 
-def test_a_gene_that_is_no_token_does_not_matter(x):
-    """Depth drops out of the rest, which is what a rank among a cell's genes is for."""
+def test_a_gene_that_is_not_a_token_has_no_effect(x):
+    """Sequencing depth has no effect, because tokens are ranked within a cell."""
     model, maps = transformer("rank"), transformer("rank").attention_maps(x)
     scaled = x * 7
     np.testing.assert_allclose(model.attention(scaled), model.attention(x), atol=1e-4)
@@ -92,35 +92,35 @@ def test_a_gene_that_is_no_token_does_not_matter(x):
 
 
 def peak(call):
-    """Bytes that NumPy held at most during the call, in which every map of a batch is put together."""
+    """The peak of NumPy's memory in bytes during the call, which assembles every map of a batch."""
     tracemalloc.start()
     call()
-    found = tracemalloc.get_traced_memory()[1]
+    n_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return found
+    return n_bytes
 
 
-def test_the_maps_of_all_cells_are_never_held(typed):
-    """400 cells more, and less than a tenth of the memory of their maps more; where maps are asked for, it is all."""
-    model, many = transformer("all"), np.tile(typed["x"], (3, 1))
-    model.attention(many[:80])  # what is built once
-    grown = peak(lambda: model.attention(many[:480])) - peak(lambda: model.attention(many[:80]))
-    of_maps = 400 * 2 * 2 * 30**2 * 4
-    assert grown < of_maps / 10
-    assert peak(lambda: model.attention_maps(many[:480])) > of_maps
+def test_the_maps_of_all_cells_are_never_in_memory(typed):
+    """400 more cells add less than a tenth of their maps' memory, but all of it if the maps are returned."""
+    model, cells = transformer("all"), np.tile(typed["x"], (3, 1))
+    model.attention(cells[:80])  # builds what is built only once
+    grown = peak(lambda: model.attention(cells[:480])) - peak(lambda: model.attention(cells[:80]))
+    map_bytes = 400 * 2 * 2 * 30**2 * 4
+    assert grown < map_bytes / 10
+    assert peak(lambda: model.attention_maps(cells[:480])) > map_bytes
 
 
-def test_a_batch_bounds_the_cells_at_a_time(typed, monkeypatch):
-    model, seen = transformer("expressed"), []
+def test_batch_size_limits_the_cells_at_a_time(typed, monkeypatch):
+    model, sizes = transformer("expressed"), []
     maps = model.maps
-    monkeypatch.setattr(model, "maps", lambda x: seen.append(len(x)) or maps(x))
+    monkeypatch.setattr(model, "maps", lambda x: sizes.append(len(x)) or maps(x))
     model.attention(typed["x"][:50], batch_size=16)
-    assert seen == [16, 16, 16, 2]
+    assert sizes == [16, 16, 16, 2]
 
 
 @pytest.mark.parametrize(("cells", "fits"), [(4, True), (5, False)])
 def test_maps_that_do_not_fit_are_refused(cells, fits, x, monkeypatch):
-    """Three times 2 blocks x 2 heads x 9 x 9 tokens x 4 bytes a cell."""
+    """Each cell needs three times 2 blocks x 2 heads x 9 x 9 tokens x 4 bytes."""
     model, free = transformer("rank", "cls"), 3 * 4 * 4 * 2 * 2 * 9 * 9
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
     if fits:

@@ -22,7 +22,7 @@ def model(counts):
     "keywords",
     [{}, {"hidden": (8, 4), "rate": 0.2, "dropout": 0.1, "normalization": "group", "groups": 2}],
 )
-def test_what_every_model_must_bear(keywords, counts, tmp_path):
+def test_what_every_model_must_fulfil(keywords, counts, tmp_path):
     run_model_test(MaskedAutoencoder, {**CONFIG, **keywords}, counts, tmp_path)
 
 
@@ -38,8 +38,8 @@ def test_the_loss_falls(model):
     assert set(model.history.history) == {"loss"} and losses[-1] < losses[0] - 0.1
 
 
-def test_the_loss_counts_the_hidden_values_only(model, counts):
-    """By NumPy and SciPy in float64."""
+def test_the_loss_is_that_of_the_hidden_values(model, counts):
+    """The reference uses NumPy and SciPy in float64."""
     y_pred = {key: np.asarray(value, "float64") for key, value in model(counts).items()}
     mask, mean, theta = y_pred["mask"], y_pred["mean"], np.exp(np.asarray(model.head.log_theta, "float64"))
     assert set(np.unique(mask)) == {0.0, 1.0}
@@ -63,7 +63,7 @@ def test_weights_scale_the_loss(model, counts):
 
 
 @pytest.mark.parametrize("rate", [0.2, 0.7])
-def test_a_share_of_the_values_is_hidden_anew_at_each_call(rate, counts):
+def test_each_call_hides_a_new_share_of_the_values(rate, counts):
     model = autoencoder(rate=rate)
     one, two = (np.asarray(model(counts)["mask"]) for _ in range(2))
     assert abs(one.mean() - rate) < 5 * np.sqrt(rate * (1 - rate) / one.size)
@@ -71,7 +71,7 @@ def test_a_share_of_the_values_is_hidden_anew_at_each_call(rate, counts):
 
 
 def test_the_encoder_sees_log_cp10k_of_the_visible_counts(model, counts):
-    """And the decoder their total, over the share that is visible."""
+    """The decoder gets their total divided by the visible share."""
     mask = model.predict_hidden(counts)["mask"]
     visible = counts * (1 - mask)
     total = visible.sum(axis=1, keepdims=True)
@@ -92,21 +92,21 @@ def test_hidden_counts_do_not_influence_their_prediction(model, counts):
     before = model.predict_hidden(counts, seed=4)
     changed = np.where(before["mask"] == 1, counts[::-1] + 50, counts)
     np.testing.assert_array_equal(model.predict_hidden(changed, seed=4)["mean"], before["mean"])
-    seen = np.where(before["mask"] == 1, counts, counts[::-1] + 50)
-    assert not np.allclose(model.predict_hidden(seen, seed=4)["mean"], before["mean"], rtol=0.1)
+    changed_visible = np.where(before["mask"] == 1, counts, counts[::-1] + 50)
+    assert not np.allclose(model.predict_hidden(changed_visible, seed=4)["mean"], before["mean"], rtol=0.1)
 
 
 def test_the_prediction_has_its_log_probability(model, counts):
-    found = model.predict_hidden(counts)
-    assert list(found) == ["mask", "mean", "log_prob"]
-    assert all(value.shape == (96, 20) and value.dtype == np.float32 for value in found.values())
+    prediction = model.predict_hidden(counts)
+    assert list(prediction) == ["mask", "mean", "log_prob"]
+    assert all(value.shape == (96, 20) and value.dtype == np.float32 for value in prediction.values())
     theta = np.exp(np.asarray(model.head.log_theta, "float64"))
-    mean = found["mean"].astype("float64")
+    mean = prediction["mean"].astype("float64")
     expected = stats.nbinom.logpmf(counts, theta, theta / (theta + mean))
-    np.testing.assert_allclose(found["log_prob"], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(prediction["log_prob"], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_the_seed_alone_hides(model, counts):
+def test_the_mask_depends_only_on_the_seed(model, counts):
     one, two, other = (model.predict_hidden(counts, seed, batch_size=7) for seed in (1, 1, 2))
     assert all(np.array_equal(one[key], two[key]) for key in one)
     assert abs(one["mask"].mean() - 0.5) < 0.06 and not np.array_equal(one["mask"], other["mask"])
@@ -114,16 +114,16 @@ def test_the_seed_alone_hides(model, counts):
 
 
 def test_it_predicts_better_than_the_genes_means():
-    """Told the cell's depth: each gene's share of all molecules times the visible total."""
+    """The baseline knows the cell's depth: each gene's share of all molecules times the visible total."""
     rng = np.random.default_rng(0)
     kind = rng.integers(0, 2, 256)
     x = rng.poisson(np.where(np.arange(20) % 2 == kind[:, None], 8.0, 1.0)).astype("float32")
     model = trained(autoencoder(hidden=(32,), latent_dim=4), x[:192], epochs=20)
     x = x[192:]
-    found = model.predict_hidden(x)
-    hidden, visible = found["mask"] == 1, x * (1 - found["mask"])
+    prediction = model.predict_hidden(x)
+    hidden, visible = prediction["mask"] == 1, x * (1 - prediction["mask"])
     naive = x.sum(axis=0) / x.sum() * visible.sum(axis=1, keepdims=True) / 0.5
-    error, naive_error = (np.square(x - mean)[hidden].mean() for mean in (found["mean"], naive))
+    error, naive_error = (np.square(x - mean)[hidden].mean() for mean in (prediction["mean"], naive))
     assert error < 0.7 * naive_error
 
 
@@ -193,7 +193,7 @@ def test_a_setting_is_refused(keywords, kind, message):
     refused(lambda: autoencoder(**keywords), message, kind)
 
 
-def test_data_that_are_no_counts_are_refused(model, counts):
+def test_data_that_are_not_counts_are_refused(model, counts):
     for call in (model.fit, model.encode, model.predict_hidden):
         refused(lambda call=call: call(np.log1p(counts)), "^x must hold counts .*: looks like log1p data")
         refused(lambda call=call: call(counts[:, 1:]), "^x has 19 genes, expected 20: select the genes")

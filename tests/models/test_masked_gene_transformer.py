@@ -1,4 +1,4 @@
-"""What a `MaskedGeneTransformer` learns from hidden counts."""
+"""A `MaskedGeneTransformer` learns to predict hidden counts."""
 
 import keras
 import numpy as np
@@ -23,14 +23,14 @@ def pretrained(typed):
 
 
 @pytest.mark.backend
-def test_what_every_model_must_bear(typed, tmp_path):
+def test_what_every_model_must_fulfil(typed, tmp_path):
     config = {**TRANSFORMER, "values": "binned", "dropout": 0.2}
     run_model_test(MaskedGeneTransformer, config, typed["x"][:64], tmp_path)
 
 
 @pytest.mark.backend
 def test_hidden_counts_are_predicted_better_than_by_the_genes_shares(pretrained, typed):
-    """On held-out cells, against each gene's share times the visible total, with the best dispersion of each gene."""
+    """On held-out cells; the baseline is each gene's share times the visible total, with its best dispersion."""
     x = typed["new x"]
     y_pred = {key: np.asarray(value, "float64") for key, value in pretrained(x).items()}
     mask, theta = y_pred["mask"] == 1, y_pred["theta"]
@@ -46,7 +46,7 @@ def test_hidden_counts_are_predicted_better_than_by_the_genes_shares(pretrained,
 
 @pytest.mark.parametrize("tokens", ["all", "rank"])
 def test_hidden_counts_do_not_reach_their_prediction(tokens, typed):
-    """Two models of one seed hide the same values."""
+    """Two models with the same seed hide the same values."""
     one, two = (transformer(tokens=tokens, n_tokens=None) for _ in range(2))
     x = typed["x"][:16]
     first = {key: np.asarray(value) for key, value in one(x).items()}
@@ -57,7 +57,7 @@ def test_hidden_counts_do_not_reach_their_prediction(tokens, typed):
 
 
 def test_the_loss_is_that_of_the_hidden_counts(pretrained, typed):
-    """By SciPy, the mean over cells of each one's mean."""
+    """The reference uses SciPy: the mean over cells of each cell's mean."""
     x = typed["x"]
     y_pred = {key: np.asarray(value) for key, value in pretrained(x).items()}
     mask, mean, theta = (y_pred[key].astype("float64") for key in ("mask", "mean", "theta"))
@@ -74,12 +74,12 @@ def test_an_untrained_model_predicts_the_average_cell(typed):
     model._prepare(typed["x"])
     start = np.log((typed["x"].sum(axis=0) + 1) / (typed["x"].sum(axis=0) + 1).sum())
     np.testing.assert_allclose(model.head.dense.bias.numpy(), start, rtol=1e-5)
-    model._prepare(typed["x"][:5])  # the first cells count
+    model._prepare(typed["x"][:5])  # only the first call has an effect
     np.testing.assert_allclose(model.head.dense.bias.numpy(), start, rtol=1e-5)
 
 
 def test_a_gene_without_a_count_is_learned_as_rare(typed):
-    """It is no token, and its expected count is a small part of a molecule."""
+    """It is never a token, and its expected count is a small fraction of a molecule."""
     x = typed["x"].copy()
     x[:, :2] = 0
     model = one_step(transformer(), x)

@@ -1,4 +1,4 @@
-"""A training that was cut off goes on to the same weights: order, noise and optimizer are where they were."""
+"""An interrupted training resumes to the same weights: order, noise and optimizer are restored."""
 
 import os
 import signal
@@ -21,15 +21,15 @@ MODELS = {
 
 
 class CutOff(keras.callbacks.Callback):
-    """The power fails at the beginning of an epoch."""
+    """Simulates a power failure at the beginning of an epoch."""
 
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == 2:
             raise ConnectionAbortedError
 
 
-def weights(kind, counts, *callbacks):
-    """Of the model after three epochs; the callbacks may end them sooner."""
+def train_to_weights(kind, counts, *callbacks):
+    """The model's weights after three epochs; the callbacks may end the training sooner."""
     model = MODELS[kind]()
     model.compile(optimizer=keras.optimizers.Adam(0.01), run_eagerly=True, steps_per_execution=1)
     model.fit(counts, epochs=3, batch_size=48, verbose=0, callbacks=list(callbacks))
@@ -38,19 +38,21 @@ def weights(kind, counts, *callbacks):
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="run eagerly, which is slow on JAX")
 @pytest.mark.parametrize("kind", MODELS)
-def test_it_ends_at_the_same_weights(kind, counts, tmp_path):
-    due = weights(kind, counts)
+def test_a_resumed_training_ends_at_the_same_weights(kind, counts, tmp_path):
+    expected = train_to_weights(kind, counts)
     with pytest.raises(ConnectionAbortedError):
-        weights(kind, counts, keras.callbacks.BackupAndRestore(tmp_path / "backup"), CutOff())
+        train_to_weights(kind, counts, keras.callbacks.BackupAndRestore(tmp_path / "backup"), CutOff())
     epochs = []
-    seen = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append(epoch))
-    resumed = weights(kind, counts, keras.callbacks.BackupAndRestore(tmp_path / "backup"), seen)
+    record_epochs = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append(epoch))
+    resumed = train_to_weights(
+        kind, counts, keras.callbacks.BackupAndRestore(tmp_path / "backup"), record_epochs
+    )
     assert epochs == [2]
-    for one, other in zip(due, resumed, strict=True):
+    for one, other in zip(expected, resumed, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_file_of_before_the_noise_was_saved_still_loads(counts, tmp_path):
+def test_a_file_without_the_noise_state_still_loads(counts, tmp_path):
     model = MODELS["VAE"]()
     model(counts)
     with pytest.MonkeyPatch.context() as patch:
@@ -80,14 +82,14 @@ np.savez(out, *model.get_weights())
 
 
 @pytest.mark.slow
-def test_a_killed_process(tmp_path):
-    """SIGKILL leaves a process no time to save anything."""
+def test_a_killed_process_resumes(tmp_path):
+    """SIGKILL gives a process no time to save anything."""
 
     def run(name, backup, last):
         command = [sys.executable, "-c", PROGRAM, tmp_path / f"{name}.npz", tmp_path / backup, str(last)]
-        own = {"KERAS_BACKEND": "tensorflow", "PYTHONPATH": str(Path(lc.__file__).parents[1])}
-        own |= {"TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        return subprocess.run(command, env=os.environ | own, check=False).returncode
+        environment = {"KERAS_BACKEND": "tensorflow", "PYTHONPATH": str(Path(lc.__file__).parents[1])}
+        environment |= {"TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        return subprocess.run(command, env=os.environ | environment, check=False).returncode
 
     assert run("killed", "backup", 2) == -signal.SIGKILL and not (tmp_path / "killed.npz").exists()
     assert run("resumed", "backup", 99) == 0 and run("whole", "another", 99) == 0

@@ -17,7 +17,7 @@ KEYS = {"loss", "reconstruction", "kl"}
 
 def vae(**kwargs):
     model = VAE(**{"n_genes": 20, "latent_dim": 2, "hidden": (8,), "seed": 0, **kwargs})
-    model.compile(optimizer=keras.optimizers.Adam(0.01), steps_per_execution=1)  # half the time of tracing
+    model.compile(optimizer=keras.optimizers.Adam(0.01), steps_per_execution=1)  # halves the time of tracing
     return model
 
 
@@ -40,7 +40,7 @@ def same(a, b):
 
 
 def data_for(likelihood, counts):
-    """Counts in the unit that the likelihood is meant for."""
+    """Counts converted to the unit that the likelihood expects."""
     if likelihood == "bernoulli":
         return counts / counts.max(axis=0)
     return np.log1p(counts) if likelihood == "gaussian" else counts
@@ -64,7 +64,7 @@ def test_shapes_and_types(model, counts):
 
 
 def test_elbo_equals_the_equation(model, counts):
-    """By NumPy and SciPy in float64, at one draw from the posterior."""
+    """The reference uses NumPy and SciPy in float64, at one draw from the posterior."""
     posterior = {key: np.asarray(value, "float64") for key, value in model.encoder(counts).items()}
     mean, log_var = posterior["z_mean"], posterior["z_log_var"]
     kl = 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).sum(axis=1)
@@ -75,10 +75,10 @@ def test_elbo_equals_the_equation(model, counts):
         np.exp(model.head.log_theta.numpy().astype("float64")),
     )
     log_prob = stats.nbinom.logpmf(counts, theta, theta / (theta + expected)).sum(axis=1)
-    got = model.elbo(counts, seed=4)
-    np.testing.assert_allclose(got["kl"], kl.mean(), rtol=1e-5)
-    np.testing.assert_allclose(got["reconstruction"], log_prob.mean(), rtol=1e-5)
-    assert got["elbo"] == got["reconstruction"] - got["kl"]
+    result = model.elbo(counts, seed=4)
+    np.testing.assert_allclose(result["kl"], kl.mean(), rtol=1e-5)
+    np.testing.assert_allclose(result["reconstruction"], log_prob.mean(), rtol=1e-5)
+    assert result["elbo"] == result["reconstruction"] - result["kl"]
 
 
 def test_elbo_depends_on_its_seed_and_not_on_the_batch_size(model, counts):
@@ -90,8 +90,8 @@ def test_elbo_depends_on_its_seed_and_not_on_the_batch_size(model, counts):
 
 def test_more_draws_average_over_z(model, counts):
     single = [model.elbo(counts, seed=seed)["reconstruction"] for seed in range(30)]
-    many = model.elbo(counts, draws=30, seed=99)["reconstruction"]
-    assert abs(many - np.mean(single)) < 5 * np.std(single) * np.sqrt(2 / 30)
+    averaged = model.elbo(counts, draws=30, seed=99)["reconstruction"]
+    assert abs(averaged - np.mean(single)) < 5 * np.std(single) * np.sqrt(2 / 30)
 
 
 def test_the_loss_is_the_negative_elbo(model, counts):
@@ -117,7 +117,7 @@ def test_reconstruction_has_the_cells_own_library(model, counts):
     np.testing.assert_allclose(model.reconstruct(counts).sum(axis=1), counts.sum(axis=1), rtol=1e-4)
 
 
-def test_decode_has_the_library_that_is_asked_for(model):
+def test_decode_has_the_requested_library(model):
     z = np.zeros((3, 2))
     np.testing.assert_allclose(model.decode(z).sum(axis=1), 1e4, rtol=1e-4)
     np.testing.assert_allclose(model.decode(z, [10, 20, 30]).sum(axis=1), [10, 20, 30], rtol=1e-4)
@@ -138,7 +138,7 @@ def test_hidden_layers_may_be_several_or_none(counts):
         assert np.isfinite(fitted(counts, model=vae(hidden=hidden)).elbo(counts)["elbo"])
 
 
-def test_dropout_acts_in_training_alone(counts):
+def test_dropout_acts_only_in_training(counts):
     model = fitted(counts, model=vae(dropout=0.3))
     np.testing.assert_array_equal(model.encode(counts), model.encode(counts))
     draws = [np.asarray(model.encoder(counts, training=True)["z_mean"]) for _ in range(2)]
@@ -170,7 +170,7 @@ def test_every_normalisation_learns_and_is_saved(keywords, counts, tmp_path):
     np.testing.assert_array_equal(loaded.encode(counts), model.encode(counts))
 
 
-def test_normalisation_stands_where_it_is_asked_for():
+def test_normalisation_is_placed_as_requested():
     hidden = normalizers(vae(normalization="layer", hidden=(8, 4)))
     assert [layer.gamma.shape for layer in hidden] == [(8,), (4,)]
     genes = normalizers(vae(normalization="layer", hidden=(8, 4), normalization_of="genes"))
@@ -187,7 +187,7 @@ def test_hidden_units_are_normalised_before_their_relu(counts):
 
 
 def test_layer_normalisation_of_the_genes_hides_the_depth_of_a_cell(counts):
-    """On log1p values a factor is a factor only while the counts are large."""
+    """Counts are made large, because log1p turns a factor into a shift only then."""
     deep = counts * 1000
     of_genes, plain = vae(normalization="layer", normalization_of="genes"), vae()
     shift = [np.abs(m.encode(2 * deep) - m.encode(deep)).mean() for m in (of_genes, plain)]
@@ -202,13 +202,13 @@ def test_batch_normalisation_infers_with_its_averages(counts):
 
 
 @pytest.mark.parametrize(
-    ("n", "batch_size", "mend"), [(65, 32, "take batch_size=33"), (9, 1, "take batch_size=3")]
+    ("n", "batch_size", "remedy"), [(65, 32, "take batch_size=33"), (9, 1, "take batch_size=3")]
 )
-def test_batch_normalisation_refuses_a_training_batch_of_one_cell(n, batch_size, mend, counts):
+def test_batch_normalisation_refuses_a_training_batch_of_one_cell(n, batch_size, remedy, counts):
     model = vae(normalization="batch")
     before = weights(model)
     message = (
-        f"^batch_size={batch_size} leaves a training batch of 1 of the {n} cells, .*: {mend}, or layer norm"
+        f"^batch_size={batch_size} leaves a training batch of 1 of the {n} cells, .*: {remedy}, or layer norm"
     )
     refused(lambda: fitted(counts[:n], model=model, batch_size=batch_size), message)
     assert same(before, weights(model))
@@ -302,8 +302,8 @@ np.save(sys.argv[2], model.encode(x))
 def test_the_same_seed_gives_the_same_z_in_another_process(counts, tmp_path):
     np.save(tmp_path / "x.npy", counts)
     command = [sys.executable, "-c", PROGRAM, str(tmp_path / "x.npy"), str(tmp_path / "z.npy")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    process = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
     np.testing.assert_array_equal(np.load(tmp_path / "z.npy"), fitted(counts).encode(counts))
 
 
@@ -311,7 +311,7 @@ def test_fit_leaves_the_global_random_state_alone(counts):
     def after(action):
         keras.utils.set_random_seed(0)
         action()
-        numpy_state = np.random.get_state()[1]  # noqa: NPY002  the global one, which is looked at and not used
+        numpy_state = np.random.get_state()[1]  # noqa: NPY002  the global state, which is read and not used
         return numpy_state, np.asarray(keras.random.normal((3,))), np.asarray(tf.random.normal((3,)))
 
     untouched = after(lambda: None)
@@ -366,7 +366,7 @@ def test_a_loaded_model_refuses_another_number_of_genes(model, counts, tmp_path)
 # -- what fit takes ----------------------------------------------------------------------------------------------
 
 
-def test_cells_of_weight_zero_teach_nothing(counts):
+def test_cells_of_weight_zero_have_no_effect(counts):
     other, weight = counts.copy(), np.ones(96, "float32")
     weight[40:] = 0.0
     other[40:] = other[40:][:, ::-1] + 3.0
@@ -405,7 +405,7 @@ def test_held_out_cells_may_be_an_array_a_tuple_or_a_share(counts):
     np.testing.assert_allclose(values, np.tile(values[0], (3, 1)), rtol=1e-6)
 
 
-def test_a_target_that_nobody_needs_is_ignored(counts):
+def test_an_unneeded_target_is_ignored(counts):
     assert same(weights(fitted(counts)), weights(fitted(counts, y=counts)))
 
 
@@ -418,8 +418,10 @@ def test_a_dataset_of_mini_batches_trains_and_prepares_the_model(counts):
     stream = tf.data.Dataset.from_tensor_slices(counts[:40]).batch(20)
     history = vae().fit(stream, epochs=2, verbose=0).history
     assert set(history) == KEYS and history["loss"][-1] < history["loss"][0]
-    still = {"epochs": 1, "batch_size": 20, "shuffle": False, "verbose": 0}
-    assert history["loss"][0] == pytest.approx(vae().fit(counts[:40], **still).history["loss"][0], rel=1e-6)
+    keywords = {"epochs": 1, "batch_size": 20, "shuffle": False, "verbose": 0}
+    assert history["loss"][0] == pytest.approx(
+        vae().fit(counts[:40], **keywords).history["loss"][0], rel=1e-6
+    )
 
 
 def test_fit_takes_callbacks(counts):
@@ -428,7 +430,7 @@ def test_fit_takes_callbacks(counts):
     assert len(history.epoch) == 2
 
 
-def test_fit_takes_the_rest_that_does_not_fill_a_batch(counts):
+def test_fit_takes_a_partial_last_batch(counts):
     history = vae().fit(counts[:50], epochs=2, batch_size=32, verbose=0).history
     assert np.isfinite(history["loss"]).all()
 
@@ -515,7 +517,7 @@ def with_value(x, value):
 
 
 @pytest.mark.parametrize(
-    ("likelihood", "spoil", "message"),
+    ("likelihood", "change", "message"),
     [
         (
             "negative_binomial",
@@ -545,8 +547,8 @@ def with_value(x, value):
         ("bernoulli", np.log1p, r"^x must hold values within \[0, 1\].*: looks like log1p data"),
     ],
 )
-def test_data_are_refused(likelihood, spoil, message, counts):
-    model, x = vae(likelihood=likelihood), spoil(counts)
+def test_data_are_refused(likelihood, change, message, counts):
+    model, x = vae(likelihood=likelihood), change(counts)
     refused(lambda: model.fit(x, verbose=0), message)
     good = data_for(likelihood, counts)
     for call in (
@@ -581,7 +583,7 @@ def test_decode_refuses_another_number_of_libraries(model):
     )
 
 
-def test_counts_of_work_are_refused(model, counts):
+def test_invalid_draws_and_batch_sizes_are_refused(model, counts):
     refused(lambda: model.elbo(counts, draws=0), "^draws must be at least 1, got 0")
     for call in (model.fit, model.encode, model.reconstruct, model.elbo):
         refused(lambda call=call: call(counts, batch_size=0), "^batch_size must be at least 1, got 0")

@@ -1,16 +1,16 @@
-"""What every chapter keeps to. A rule takes a Chapter and yields one line per problem; RULES lists them all.
+"""The rules for chapters. A rule takes a Chapter and yields one line per problem; RULES lists all rules.
 
 For the author of `chapters/NN_topic.ipynb`:
 
 - The first cell opens with the one `# Title`. Eleven sections follow in the order of SECTIONS, each opened by a
   target named after the file, `(topic-question)=`, on the line before its `##` heading (underscores become
-  hyphens). The card's target stands before an admonition, and the card has its cell to itself.
-- The question's section shows an `.svg`; the references hold `{footbibliography}`; cite with `{footcite:p}` and
+  hyphens). The card's target stands before an admonition, and the card has a cell of its own.
+- The question's section shows an `.svg`; the references contain `{footbibliography}`; cite with `{footcite:p}` and
   `{footcite:t}`.
 - Exercises are the 5-7 `###` headings of their section: each with a code cell tagged `solution` and `hide-cell` and a
   `claim(...)` that checks it, or, on paper, an answer in a dropdown. A hint stands before the solution, in the
   heading's cell, as `{dropdown} Hint`.
-- The quiz is five items, which the book's page makes answerable (book/_static/quiz.js):
+- The quiz has five items, which a script makes interactive on the book's page (book/_static/quiz.js):
 
       **1.** A question?
 
@@ -21,11 +21,11 @@ For the author of `chapters/NN_topic.ipynb`:
       - **A is right.** Why.
       - **B.** Why not.
       ```
-- A cell that draws has one figure and, in its metadata, `mystnb: {image: {alt: ...}, figure: {caption: ...}}`.
-- A cell ends in what it shows, or in `plt.show()`: never in a semicolon, which hides nothing from nbval.
-- A cell that is to fail is tagged `raises-exception`. nbval is steered by tags alone, and IGNORED in test_chapters.py
+- A cell that draws has one figure and the metadata `mystnb: {image: {alt: ...}, figure: {caption: ...}}`.
+- A cell ends with what it shows or with `plt.show()`, never with a semicolon, which hides nothing from nbval.
+- A cell that fails on purpose is tagged `raises-exception`. Only tags control nbval; IGNORED in test_chapters.py
   counts the cells tagged `nbval-ignore-output`.
-- The notebook's metadata names what it reads: `latentcells: {datasets: [pbmc_facs]}`.
+- The notebook's metadata lists the data sets that it loads: `latentcells: {datasets: [pbmc_facs]}`.
 - Results are printed or drawn by a cell, never typed (PROSE_NUMBER); a setting stands in a code span or in maths.
 """
 
@@ -66,10 +66,10 @@ _UNIT = (
 )
 PROSE_NUMBER = re.compile(rf"(?<![\w.])\d+(?:,\d{{3}})*(?:\.\d+|(?:\.\d+)?[ \u00a0\u202f-]?(?:{_UNIT}))")
 PROSE_NUMBERS_ALLOWED = (
-    # a version is a name, and so is the platform's
+    # versions, and the name of the platform
     r"\b(?:Python|Keras|TensorFlow|JAX|NumPy|scanpy|Jupyter Book|CC BY) \d[\d.]*(?:(?:[-–]|, | or | and )\d[\d.]*)*",
     r"\b10x Genomics\b",
-    # the length of an exercise or a lesson is planned, and the memory asked of a laptop is chosen: not measured
+    # planned, not measured: the length of an exercise or a lesson, and the memory that a laptop needs
     r"\(\d+ minutes\)|\bIn \d+ minutes\b",
     r"\b\d+ GB of memory\b",
 )
@@ -77,7 +77,7 @@ PROSE_NUMBERS_ALLOWED = (
 
 @dataclass(frozen=True)
 class Chapter:
-    """A notebook as its file name (without the suffix) and its text."""
+    """A notebook, given by its file name without the suffix and its text."""
 
     name: str
     text: str
@@ -94,25 +94,27 @@ class Chapter:
         return f"({self.name.partition('_')[2].replace('_', '-')}-{section})="
 
     def section(self, name: str):
-        """The cells from the one that holds a section's target to the one before the next section's."""
+        """The cells of a section: from the one with its target to the one before the next section's target."""
         targets = [self.target(s) for s in SECTIONS]
-        inside, found = False, []
+        inside, section_cells = False, []
         for cell in self.nb.cells:
-            here = [t for t in targets if cell.cell_type == "markdown" and t in cell.source.splitlines()]
-            inside = self.target(name) in here or (inside and not here)
-            found += [cell] if inside else []
-        return found
+            cell_targets = [
+                t for t in targets if cell.cell_type == "markdown" and t in cell.source.splitlines()
+            ]
+            inside = self.target(name) in cell_targets or (inside and not cell_targets)
+            section_cells += [cell] if inside else []
+        return section_cells
 
 
 def tags(cell) -> set[str]:
     return set(cell.metadata.get("tags", []))
 
 
-# Markdown, as far as the rules need it.
+# The parts of Markdown that the rules need.
 
 
 def fenced_lines(source: str):
-    """(names of the fences around it, line) for each line of MyST that is no fence and no directive's option."""
+    """(names of the enclosing fences, line) for each line of MyST that is no fence and no directive option."""
     stack = []  # [fence, name, still among the options]
     for line in source.splitlines():
         opened = re.match(r"\s*(`{3,}|~{3,}|:{3,})\s*(\S*)", line)
@@ -131,7 +133,7 @@ def fenced_lines(source: str):
 
 
 def dropdowns(source: str) -> int:
-    """How many answers are folded away: `{dropdown}` but no hint, or a directive with `:class: dropdown`."""
+    """The number of folded answers: `{dropdown}` other than a hint, or a directive with `:class: dropdown`."""
     return len(
         re.findall(r"^\s*(?:`{3,}|:{3,})\{dropdown\}(?! Hint)|^\s*:class:.*\bdropdown\b", source, re.M)
     )
@@ -144,7 +146,7 @@ def headings(source: str, level: int) -> list[str]:
 
 
 def prose(source: str, hidden: bool = True) -> str:
-    """What a reader reads as sentences: no code, maths, citations or addresses; `hidden`: with the dropdowns."""
+    """The text that a reader reads: no code, maths, citations or addresses; `hidden` includes the dropdowns."""
     skip = {"code"} if hidden else {"code", "dropdown"}
     text = "\n".join(line for fences, line in fenced_lines(source) if not skip & set(fences))
     for pattern, replacement in (
@@ -164,7 +166,7 @@ def prose(source: str, hidden: bool = True) -> str:
 
 
 def typed_numbers(source: str) -> list[str]:
-    """The results typed into prose (headings aside) that no entry of PROSE_NUMBERS_ALLOWED excuses."""
+    """The results typed into prose, headings excluded, that no entry of PROSE_NUMBERS_ALLOWED allows."""
     text = "\n".join(line for line in prose(source).splitlines() if not line.startswith("#"))
     for allowed in PROSE_NUMBERS_ALLOWED:
         text = re.sub(allowed, " ", text)
@@ -200,7 +202,7 @@ def failures_expected(chapter):
 
 
 def figures(chapter):
-    drawn = 0
+    n_figures = 0
     for i, cell in chapter.cells("code"):
         images = [
             png
@@ -208,23 +210,23 @@ def figures(chapter):
             for mime, png in output.get("data", {}).items()
             if mime.startswith("image/")
         ]
-        drawn += len(images)
+        n_figures += len(images)
         if len(images) > 1:
             yield f"cell {i} draws {len(images)} figures; one alt text cannot describe them all"
         for png in images:
             if problem := image_problem(png):
                 yield f"cell {i}: {problem}"
-            about = cell.metadata.get("mystnb", {})
-            if len(about.get("image", {}).get("alt", "")) < 20:
+            metadata = cell.metadata.get("mystnb", {})
+            if len(metadata.get("image", {}).get("alt", "")) < 20:
                 yield f"cell {i}: no alt text in metadata mystnb.image.alt (at least 20 characters)"
-            if len(about.get("figure", {}).get("caption", "")) < 20:
+            if len(metadata.get("figure", {}).get("caption", "")) < 20:
                 yield f"cell {i}: no caption in metadata mystnb.figure.caption (at least 20 characters)"
-    if not 4 <= drawn <= 8:
-        yield f"{drawn} computed figures; a chapter has 4-8"
+    if not 4 <= n_figures <= 8:
+        yield f"{n_figures} computed figures; a chapter has 4-8"
 
 
 def image_problem(png: str) -> str | None:
-    """Why a base64 PNG does not count as a figure: empty axes have black ink, little of it, and no colour."""
+    """Why a base64 PNG does not count as a figure, or None. Empty axes have little black ink and no colour."""
     try:
         image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA")
     except Exception as error:
@@ -283,8 +285,8 @@ def no_closing_semicolon(chapter):
 
 def finished(chapter):
     for i, cell in enumerate(chapter.nb.cells):
-        if found := re.search(r"\b(?:TODO|FIXME|XXX)\b", cell.source):
-            yield f"cell {i}: {found[0]}"
+        if marker := re.search(r"\b(?:TODO|FIXME|XXX)\b", cell.source):
+            yield f"cell {i}: {marker[0]}"
         if not cell.source.strip():
             yield f"cell {i} is empty"
 
@@ -292,7 +294,7 @@ def finished(chapter):
 def prose_numbers(chapter):
     for i, cell in chapter.cells("markdown"):
         if chapter.target("card") in cell.source:
-            continue  # the card's time and memory are measured by hand, once per release
+            continue  # the card's time and memory are measured by hand once per release
         for number in typed_numbers(cell.source):
             yield f"cell {i} types the number {number!r}: print it, read it from a stored run, or set it as code"
 
@@ -331,38 +333,38 @@ def anatomy(chapter):
         yield f"the first cell opens with the only '# Title'; found {titles}"
     lines = [line for source in markdown for line in source.splitlines() if line.strip()]
     expected = [chapter.target(s) for s in SECTIONS]
-    found = [line for line in lines if line in expected]
-    if found != expected:
-        yield f"sections must be {expected}, found {found}"
+    targets = [line for line in lines if line in expected]
+    if targets != expected:
+        yield f"sections must be {expected}, found {targets}"
         return
     for target, following in pairwise(lines):
         if target in expected[1:] and not following.startswith("## "):
             yield f"the line after {target} is no '## ' heading"
-    for section, needed in {"question": ".svg", "references": "{footbibliography}"}.items():
-        if not any(needed in cell.source for cell in chapter.section(section)):
-            yield f"section {section} has no {needed}"
+    for section, required in {"question": ".svg", "references": "{footbibliography}"}.items():
+        if not any(required in cell.source for cell in chapter.section(section)):
+            yield f"section {section} has no {required}"
     yield from _exercises(chapter.section("exercises"))
 
 
 def _exercises(cells):
     exercises = []  # [heading, [cells]]
     for cell in cells:
-        found = headings(cell.source, 3) if cell.cell_type == "markdown" else []
-        if len(found) > 1:
-            yield f"two exercises in one cell: {found}"
-        if found:
-            exercises.append([found[0], []])
+        titles = headings(cell.source, 3) if cell.cell_type == "markdown" else []
+        if len(titles) > 1:
+            yield f"two exercises in one cell: {titles}"
+        if titles:
+            exercises.append([titles[0], []])
         if exercises:
             exercises[-1][1].append(cell)
     if not 5 <= len(exercises) <= 7:
         yield f"{len(exercises)} exercises ('### ' headings); a chapter has 5-7"
-    for heading, own in exercises:
-        solved = any({"solution", "hide-cell"} <= tags(cell) for cell in own)
-        checked = any("claim(" in cell.source for cell in own if cell.cell_type == "code")
-        on_paper = any(dropdowns(cell.source) for cell in own if cell.cell_type == "markdown")
+    for heading, exercise_cells in exercises:
+        solved = any({"solution", "hide-cell"} <= tags(cell) for cell in exercise_cells)
+        checked = any("claim(" in cell.source for cell in exercise_cells if cell.cell_type == "code")
+        on_paper = any(dropdowns(cell.source) for cell in exercise_cells if cell.cell_type == "markdown")
         if not (solved and checked) and not (on_paper and not solved):
             yield f"{heading}: needs a solution cell (tags solution, hide-cell) and a claim, or a dropdown"
-        task, hint, _ = own[0].source.partition("```{dropdown} Hint\n")
+        task, hint, _ = exercise_cells[0].source.partition("```{dropdown} Hint\n")
         if not hint or dropdowns(task):
             yield f"{heading}: needs a hint before its solution, ```{{dropdown}} Hint in the heading's cell"
 
@@ -377,11 +379,11 @@ def quiz(chapter):
 
 
 def _quiz_item(item):
-    """What one question lacks, given the text after its number."""
+    """The problems of one question, given the text after its number."""
     question, _, answer = item.partition("```{dropdown} Answer\n")
     choices = re.findall(r"^- \*\*([A-Z])\.\*\* \S", question, re.M)
     feedback = re.findall(r"^- \*\*([A-Z])(?: is right)?\.\*\* \S", answer.partition("\n```")[0], re.M)
-    right = re.findall(r"^- \*\*([A-Z]) is right\.\*\*", answer, re.M)
+    right_choices = re.findall(r"^- \*\*([A-Z]) is right\.\*\*", answer, re.M)
     if not question.partition("\n")[0].strip():
         yield "it asks nothing"
     if len(choices) < 2 or choices != list("ABCDE"[: len(choices)]):
@@ -390,8 +392,8 @@ def _quiz_item(item):
         yield "no answer in a ```{dropdown} Answer"
     elif feedback != choices:
         yield f"the answer speaks of {feedback}, the choices are {choices}"
-    elif len(right) != 1:
-        yield f"right are {right}; write '- **A is right.** ...' for one choice"
+    elif len(right_choices) != 1:
+        yield f"right are {right_choices}; write '- **A is right.** ...' for one choice"
 
 
 RULES = (

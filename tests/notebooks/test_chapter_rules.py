@@ -1,4 +1,4 @@
-"""A rule that never fails checks nothing: each is shown a chapter that breaks it, and one that does not."""
+"""Each rule passes on a good chapter and fails on one that breaks it."""
 
 import base64
 import io
@@ -21,8 +21,8 @@ def png(colour="white", line=None):
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def good():
-    """A chapter that keeps every rule."""
+def good_chapter():
+    """A chapter that follows every rule."""
     nb = new_notebook(metadata={"latentcells": {"datasets": ["pbmc_facs"]}})
     add = nb.cells.append
 
@@ -40,12 +40,12 @@ def good():
             nb.cells[-1].source += "\n```{image} schematic.svg\n:alt: A schematic.\n```\n\n" + "word " * 2600
         elif section == "baseline":
             for i in range(4):
-                about = {
+                mystnb = {
                     "image": {"alt": f"A red line, number {i}."},
                     "figure": {"caption": f"The line climbs in run {i}."},
                 }
                 figure = new_output("display_data", data={"image/png": png(line="red")})
-                code("\n".join(["x = 1"] * 30), [figure], mystnb=about)
+                code("\n".join(["x = 1"] * 30), [figure], mystnb=mystnb)
             code("\n".join(["y = 2"] * 30))
         elif section == "failure":
             error = new_output("error", ename="ValueError", evalue="no", traceback=[])
@@ -99,7 +99,7 @@ def tag(text, *tags):
     return lambda nb: cell_with(nb, text).metadata.update(tags=list(tags))
 
 
-# (rule, what it says, how the good chapter is broken)
+# (rule, part of its message, how the good chapter is broken)
 BROKEN = [
     ("executed", "not executed", lambda nb: cell_with(nb, "y = 2").update(execution_count=None)),
     ("executed", "not executed", lambda nb: cell_with(nb, "y = 2").update(execution_count=99)),
@@ -166,7 +166,7 @@ BROKEN = [
 ]
 
 
-def named(name):
+def rule_named(name):
     return next(rule for rule in RULES if rule.__name__ == name)
 
 
@@ -175,32 +175,34 @@ def problems(rule, nb):
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_a_good_chapter_keeps_every_rule(rule):
-    assert problems(rule, good()) == []
+def test_a_good_chapter_follows_every_rule(rule):
+    assert problems(rule, good_chapter()) == []
 
 
 @pytest.mark.parametrize(("name", "message", "break_it"), BROKEN)
 def test_a_broken_chapter_is_reported(name, message, break_it):
-    nb = good()
+    nb = good_chapter()
     break_it(nb)
-    assert any(message in problem for problem in problems(named(name), nb)), problems(named(name), nb)
+    assert any(message in problem for problem in problems(rule_named(name), nb)), problems(
+        rule_named(name), nb
+    )
 
 
-def test_every_rule_is_broken_once():
+def test_every_rule_has_a_broken_chapter():
     assert {rule.__name__ for rule in RULES} == {name for name, _, _ in BROKEN}
 
 
-def test_exercise_on_paper():
-    nb = good()
+def test_an_exercise_on_paper_needs_no_solution_cell():
+    nb = good_chapter()
     cell_with(nb, "### Exercise 3").source += "\n\n:::{dropdown} Answer\nBy hand.\n:::"
     drop(nb, "3 == 3")
-    assert not problems(named("anatomy"), nb)
+    assert not problems(rule_named("anatomy"), nb)
 
 
-def test_a_hint_is_no_answer():
-    nb = good()
+def test_a_hint_does_not_count_as_an_answer():
+    nb = good_chapter()
     drop(nb, "3 == 3")
-    assert any("Exercise 3: needs a solution" in problem for problem in problems(named("anatomy"), nb))
+    assert any("Exercise 3: needs a solution" in problem for problem in problems(rule_named("anatomy"), nb))
 
 
 @pytest.mark.parametrize(
@@ -220,15 +222,15 @@ def test_a_typed_result_is_found(typed):
      "Python 3.11, 3.12 or 3.13", "10x Genomics", "In 45 minutes", "8 GB of memory", "<!-- 0.5 -->",
      "\\begin{align}\n0.5\n\\end{align}"],
 )  # fmt: skip
-def test_what_is_no_result_is_not(fine):
+def test_other_numbers_are_not_taken_for_results(fine):
     assert typed_numbers(f"The model.\n\n{fine}\n") == []
 
 
-def test_prose_without_dropdowns():
+def test_prose_with_and_without_dropdowns():
     source = "Seen.\n\n::::{note}\n:name: x\nNoted.\n\n:::{dropdown} Title\nFolded.\n:::\n::::\nSeen too."
     assert prose(source).split() == ["Seen.", "Noted.", "Folded.", "Seen", "too."]
     assert prose(source, hidden=False).split() == ["Seen.", "Noted.", "Seen", "too."]
 
 
-def test_names_of_the_library_are_read():
+def test_exported_names_are_read():
     assert {"claim"} <= exported_names()

@@ -1,4 +1,4 @@
-"""Every chapter keeps every rule. (That it runs, and prints what it stores, is nbval's part of `make test`.)"""
+"""Every chapter follows every rule. (nbval, in `make test`, checks that it runs and prints what it stores.)"""
 
 import pytest
 
@@ -6,8 +6,8 @@ from tests.notebooks.chapter_rules import ROOT, RULES, Chapter, tags
 
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 
-# Cells whose outputs nbval does not compare, because they differ in the last digits between machines. Raise a number
-# only when the cell prints nothing that a claim could say.
+# The number of cells whose outputs nbval does not compare because their last digits differ between machines. Raise it
+# only for a cell that prints nothing that a claim could check.
 IGNORED = {
     "01_vae": 1,
     "03_hvg": 1,

@@ -1,4 +1,4 @@
-"""conftest.py compares outputs where the data can be had and only runs the cells elsewhere; claims fail in both."""
+"""conftest.py compares outputs only where the data sets are available; a false claim fails everywhere."""
 
 import os
 import re
@@ -22,7 +22,7 @@ def cell(source):
 
 
 def nbval(folder, datasets, *notebooks, options=()):
-    """The exit status and the report of nbval on notebooks, each the source of its one cell or a list of cells."""
+    """The exit status and the report of nbval on notebooks; each is a list of cells, or the source of its only cell."""
     shutil.copy(ROOT / "conftest.py", folder)
     for i, cells in enumerate(notebooks):
         nb = new_notebook(metadata={"latentcells": {"datasets": datasets}})
@@ -35,14 +35,14 @@ def nbval(folder, datasets, *notebooks, options=()):
 
 
 @pytest.mark.slow
-def test_strict_where_the_data_are(tmp_path):
+def test_outputs_are_compared_where_the_data_are_available(tmp_path):
     status, report = nbval(tmp_path, [], "print('stored')", "print('another')")
     assert (status, "outputs compared" in report, "1 failed, 1 passed" in report) == (1, True, True), report
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["one process", "pytest-xdist"])
-def test_lax_where_they_are_not(tmp_path, options):
+def test_outputs_are_not_compared_where_the_data_are_missing(tmp_path, options):
     cells = "print('another')", "raise AssertionError('✗ a claim')"
     status, report = nbval(tmp_path, ["pbmc_facs"], *cells, options=options)
     assert (status, "outputs not compared" in report, "1 failed, 1 passed" in report) == (1, True, True), (
@@ -64,7 +64,7 @@ def test_the_longest_chapter_starts_first(tmp_path):
     assert re.findall(r"PASSED (\d)::", report) == ["1", "2", "2", "0", "0", "0"], report
 
 
-def test_sanitiser_forgets_the_machine_and_nothing_else():
+def test_the_sanitiser_replaces_only_what_depends_on_the_machine():
     def sanitised(text):
         for regex, replacement in get_sanitize_patterns((ROOT / "tests/notebooks/sanitize.cfg").read_text()):
             text = re.sub(regex, replacement, text)

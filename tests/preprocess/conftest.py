@@ -21,7 +21,7 @@ def adata():
 
 @pytest.fixture
 def unchanged(adata):
-    """Fails if the test changed the values, the layers, the names or the notes of ``adata``."""
+    """Fails if the test changes the values, layers, names or ``uns`` of ``adata``."""
     before = adata.copy()
     yield
     assert (adata.X != before.X).nnz == 0

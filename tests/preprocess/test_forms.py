@@ -1,6 +1,7 @@
-"""The same numbers give the same result, however they are stored.
+"""The same numbers give the same result in every storage format.
 
-AnnData takes a NumPy array, a table, CSR and CSC, as matrix or array, and refuses SciPy's other kinds; so do the steps.
+AnnData accepts a NumPy array, a table, CSR and CSC, as matrix or array, and refuses SciPy's other formats; so do the
+preprocessing steps.
 """
 
 import anndata
@@ -17,7 +18,7 @@ CELLS, GENES = [f"cell{i}" for i in range(30)], [f"gene{i}" for i in range(12)]
 
 
 def unsorted(x):
-    """CSR whose columns lie in reverse order within each cell."""
+    """CSR with columns in reverse order within each cell."""
     x = sparse.csr_matrix(x[:, ::-1])
     x.indices = x.shape[1] - 1 - x.indices
     x.has_sorted_indices = False
@@ -41,7 +42,7 @@ def variable_genes(adata):
     return inputs(HighlyVariableGenes(4, "pearson_residuals").fit(adata).transform(adata))
 
 
-STEPS = {  # what is called, and the dtypes that can hold its data
+STEPS = {  # step -> (function, dtypes that can hold its data)
     "LibrarySize": (lambda a: inputs(LibrarySize(None).fit(a).transform(a)), ALL),
     "HighlyVariableGenes": (variable_genes, ALL),
     "MinMax": (lambda a: MinMax().fit(a).transform(a).X, ALL),
@@ -53,7 +54,7 @@ STEPS = {  # what is called, and the dtypes that can hold its data
 
 @pytest.fixture(scope="module")
 def numbers():
-    """What a dtype can hold: 0 and 1, or log1p values; no cell is empty."""
+    """Numbers that the dtypes can hold: 0 and 1, or log1p values; no cell is empty."""
     rng = np.random.default_rng(0)
     whole = (rng.random((30, 12)) < 0.4) | (np.arange(12) == np.arange(30)[:, None] % 12)
     return {ALL: whole.astype("float32"), FLOATS: np.log1p(rng.poisson(3, (30, 12)) + 0.5).astype("float32")}
@@ -64,7 +65,7 @@ def as_adata(x):
 
 
 def as_view(x):
-    """The AnnData as a view of one with a cell more."""
+    """The AnnData as a view of one with an extra cell."""
     more = anndata.concat([as_adata(x), as_adata(x)[:1]])
     more.obs_names = [*CELLS, "one more"]
     return more[:30]
@@ -78,11 +79,11 @@ def test_every_storage_and_dtype_gives_the_same(numbers, step, form):
     expected = np.asarray(call(as_adata(numbers[dtypes])))
     forms = [(as_adata, dtype) for dtype in (dtypes if form == "dense" else (dtypes[0], "float64"))]
     for wrap, dtype in forms + ([] if form == "a table" else [(as_view, "float32")]):
-        got = np.asarray(call(wrap(STORED[form](numbers[dtypes].astype(dtype)))))
-        if got.dtype.kind == "f":
-            np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+        result = np.asarray(call(wrap(STORED[form](numbers[dtypes].astype(dtype)))))
+        if result.dtype.kind == "f":
+            np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
         else:
-            np.testing.assert_array_equal(got, expected)
+            np.testing.assert_array_equal(result, expected)
 
 
 @pytest.mark.parametrize("kind", ["coo", "lil", "dok", "bsr", "dia"])
@@ -100,7 +101,7 @@ def test_a_masked_x_is_refused(numbers, step):
     )
 
 
-def test_what_reads_no_values_takes_an_absent_x(numbers):
+def test_steps_that_read_no_values_accept_an_absent_x(numbers):
     full = as_adata(numbers[ALL])
     layer = anndata.AnnData(obs=full.obs, var=full.var, layers={"counts": full.X})
     call = STEPS["GeneSets"][0]

@@ -18,7 +18,7 @@ def log1p(adata):
 
 @pytest.fixture
 def two_programmes(log1p):
-    """Genes that follow one of two hidden courses over the cells, by turns."""
+    """Genes that alternately follow one of two latent programmes over the cells."""
     rng = np.random.default_rng(0)
     course = rng.gamma(2.0, 1.0, (log1p.n_obs, 2))
     log1p.X = np.float32(course[:, np.arange(80) % 2] * rng.uniform(0.5, 2, 80) + rng.random((240, 80)))
@@ -31,7 +31,7 @@ def test_genes_that_rise_together_share_a_module(two_programmes):
     assert label[0] != label[1]
 
 
-def test_a_genes_scale_has_no_say(two_programmes):
+def test_the_scale_of_a_gene_has_no_effect(two_programmes):
     expected = GeneModules(4).fit(two_programmes).labels_
     two_programmes.X = two_programmes.X * np.linspace(0.1, 1, 80, dtype="float32")
     np.testing.assert_array_equal(GeneModules(4).fit(two_programmes).labels_, expected)
@@ -46,12 +46,12 @@ def test_modules_are_those_of_the_training_cells(log1p):
 
 
 def test_no_gene_is_alone_and_no_number_is_left_out(log1p):
-    """Forty modules of eighty unrelated genes: k-means leaves many alone."""
+    """Forty modules of eighty unrelated genes, for which k-means would leave many genes alone."""
     size = np.bincount(GeneModules(40).fit(log1p).labels_)
     assert size.min() >= 2 and size.sum() == 80
 
 
-def test_modules_leave_the_data_alone(log1p):
+def test_modules_do_not_change_the_data(log1p):
     before = inputs(log1p)
     modules = GeneModules(4).fit(log1p)
     np.testing.assert_array_equal(before, inputs(log1p))
@@ -86,7 +86,7 @@ def test_a_set_too_small_does_not_count(adata):
     assert list(np.unique(sets.names_)) == ["all", "half", "the rest"]
 
 
-def test_a_set_whose_genes_smaller_ones_took_does_not_count(adata):
+def test_a_set_whose_genes_are_all_in_smaller_sets_does_not_count(adata):
     sets = GeneSets({"half": SETS["half"], "more": [*SETS["half"], "gene50"]}, min_size=2).fit(adata)
     assert list(sets.names_) == ["half", "the rest"]
 

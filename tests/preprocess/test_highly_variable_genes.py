@@ -14,7 +14,7 @@ from tests.helpers import refused
 
 
 def scanpy_genes(adata, n, method, batch):
-    """What a user would write with scanpy."""
+    """The genes that scanpy's own functions choose."""
     adata = adata.copy()
     if method in ("seurat", "cell_ranger"):
         sc.pp.normalize_total(adata, target_sum=1e4)
@@ -52,7 +52,7 @@ def test_batch_leaves_out_a_gene_that_varies_only_between_batches(adata, method)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_fit_reads_the_counts_wherever_x_stands(adata, method):
+def test_fit_reads_the_counts_whatever_x_holds(adata, method):
     genes = list(HighlyVariableGenes(20, method).fit(adata).genes_)
     logged = LibrarySize().fit(adata).transform(adata)
     assert list(HighlyVariableGenes(20, method).fit(logged).genes_) == genes
@@ -66,17 +66,17 @@ def test_transform_keeps_the_training_order_and_the_unit(adata):
     hvg = HighlyVariableGenes(20).fit(adata)
     assert list(hvg.genes_) == [gene for gene in adata.var_names if gene in set(hvg.genes_)]
     logged = LibrarySize().fit(adata).transform(adata)
-    got = hvg.transform(logged[:50, ::-1])
-    assert list(got.var_names) == list(hvg.genes_)
-    assert not got.is_view
-    np.testing.assert_array_equal(inputs(got), inputs(logged[:50, hvg.genes_]))
-    np.testing.assert_array_equal(inputs(got, "counts"), inputs(adata[:50, hvg.genes_]))
+    result = hvg.transform(logged[:50, ::-1])
+    assert list(result.var_names) == list(hvg.genes_)
+    assert not result.is_view
+    np.testing.assert_array_equal(inputs(result), inputs(logged[:50, hvg.genes_]))
+    np.testing.assert_array_equal(inputs(result, "counts"), inputs(adata[:50, hvg.genes_]))
 
 
-def test_test_cells_have_no_say(adata):
+def test_test_cells_have_no_effect(adata):
     train, test = split(adata)
     counts = inputs(train)
-    counts[:, :20] = 3  # constant over the training cells, wild over the test cells
+    counts[:, :20] = 3  # constant in the training cells, highly variable in the test cells
     train.layers["counts"] = sparse.csr_matrix(counts)
     test.layers["counts"] = test.X = sparse.csr_matrix(inputs(test) * (1 + 99 * (np.arange(80) < 20)))
     for method in METHODS[2:]:
@@ -105,20 +105,22 @@ def test_fill_adds_missing_genes_as_zeros(adata):
     adata.uns["source"] = {"name": "test"}
     adata.obsm["z"] = np.ones((240, 2))
     hvg = HighlyVariableGenes(20).fit(adata)
-    lost, kept = hvg.genes_[[3, 11]], hvg.genes_.delete([3, 11])
+    missing, present = hvg.genes_[[3, 11]], hvg.genes_.delete([3, 11])
     for x in (adata.X, inputs(adata)):
         adata.X = x
-        with pytest.warns(UserWarning, match=rf"^2 of the 20 .* missing \({lost[0]}, {lost[1]}\): .*zeros"):
-            got = hvg.transform(adata[:, adata.var_names.difference(lost)], fill=0)
-        assert list(got.var_names) == list(hvg.genes_)
-        assert not inputs(got[:, lost]).any()
-        assert not inputs(got[:, lost], "counts").any()
-        np.testing.assert_array_equal(inputs(got[:, kept]), inputs(adata[:, kept]))
-        np.testing.assert_array_equal(inputs(got[:, kept], "counts"), inputs(adata[:, kept]))
-        pd.testing.assert_frame_equal(got.obs, adata.obs)
-        assert got.uns["source"] == {"name": "test"}
-        assert got.obsm["z"].shape == (240, 2)
-        assert got.layers["counts"].dtype == np.int32
+        with pytest.warns(
+            UserWarning, match=rf"^2 of the 20 .* missing \({missing[0]}, {missing[1]}\): .*zeros"
+        ):
+            result = hvg.transform(adata[:, adata.var_names.difference(missing)], fill=0)
+        assert list(result.var_names) == list(hvg.genes_)
+        assert not inputs(result[:, missing]).any()
+        assert not inputs(result[:, missing], "counts").any()
+        np.testing.assert_array_equal(inputs(result[:, present]), inputs(adata[:, present]))
+        np.testing.assert_array_equal(inputs(result[:, present], "counts"), inputs(adata[:, present]))
+        pd.testing.assert_frame_equal(result.obs, adata.obs)
+        assert result.uns["source"] == {"name": "test"}
+        assert result.obsm["z"].shape == (240, 2)
+        assert result.layers["counts"].dtype == np.int32
 
 
 @pytest.mark.filterwarnings("ignore:.*they are zeros in every cell:UserWarning")
@@ -127,9 +129,9 @@ def test_fill_adds_missing_genes_as_zeros(adata):
     "stored",
     [np.asarray, np.asfortranarray, sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array, sparse.csc_array],
 )
-def test_fill_keeps_all_that_is_not_of_genes(adata, stored):
+def test_fill_keeps_everything_that_is_not_per_gene(adata, stored):
     hvg = HighlyVariableGenes(20).fit(adata)
-    lost = hvg.genes_[[3, 11]]
+    missing = hvg.genes_[[3, 11]]
     adata.X, adata.raw = stored(inputs(adata)), adata
     adata.layers["counts"] = stored(inputs(adata, "counts").astype("int32"))
     adata.obs_names = ["cell0", *adata.obs_names[:-1]]
@@ -137,19 +139,19 @@ def test_fill_keeps_all_that_is_not_of_genes(adata, stored):
     adata.obsp["distances"] = sparse.eye(240, format="csr")
     adata.uns["source"] = {"name": "test"}
     whole = hvg.transform(adata)
-    got = hvg.transform(adata[:, adata.var_names.difference(lost)], fill=0)
-    assert list(got.obs_names) == list(adata.obs_names) and list(got.var_names) == list(hvg.genes_)
-    for one, other in [(got.X, whole.X), (got.layers["counts"], whole.layers["counts"])]:
+    result = hvg.transform(adata[:, adata.var_names.difference(missing)], fill=0)
+    assert list(result.obs_names) == list(adata.obs_names) and list(result.var_names) == list(hvg.genes_)
+    for one, other in [(result.X, whole.X), (result.layers["counts"], whole.layers["counts"])]:
         assert type(one) is type(other) and one.dtype == other.dtype
-    zeroed = inputs(whole) * ~hvg.genes_.isin(lost)
-    np.testing.assert_array_equal(inputs(got), zeroed)
-    np.testing.assert_array_equal(inputs(got, "counts"), zeroed)
-    assert got.raw.shape == (240, 80) and (got.raw.X != adata.raw.X).sum() == 0
-    loadings = np.where(hvg.genes_.isin(lost)[:, None], np.nan, whole.varm["PCs"])
-    np.testing.assert_array_equal(got.varm["PCs"], loadings)
-    np.testing.assert_array_equal(got.obsm["z"], whole.obsm["z"])
-    assert (got.obsp["distances"] != whole.obsp["distances"]).nnz == 0
-    assert dict(got.uns) == dict(whole.uns)
+    zeroed = inputs(whole) * ~hvg.genes_.isin(missing)
+    np.testing.assert_array_equal(inputs(result), zeroed)
+    np.testing.assert_array_equal(inputs(result, "counts"), zeroed)
+    assert result.raw.shape == (240, 80) and (result.raw.X != adata.raw.X).sum() == 0
+    loadings = np.where(hvg.genes_.isin(missing)[:, None], np.nan, whole.varm["PCs"])
+    np.testing.assert_array_equal(result.varm["PCs"], loadings)
+    np.testing.assert_array_equal(result.obsm["z"], whole.obsm["z"])
+    assert (result.obsp["distances"] != whole.obsp["distances"]).nnz == 0
+    assert dict(result.uns) == dict(whole.uns)
 
 
 @pytest.mark.filterwarnings("ignore:.*they are zeros in every cell:UserWarning")
@@ -159,10 +161,10 @@ def test_fit_and_transform_need_no_x_beside_the_counts(adata):
     hvg = HighlyVariableGenes(20).fit(layer)
     assert list(hvg.genes_) == list(expected.genes_)
     fewer = layer[:, layer.var_names.difference(hvg.genes_[:3])]
-    for got in (hvg.transform(layer), hvg.transform(fewer, fill=0)):
-        assert got.X is None and list(got.var_names) == list(hvg.genes_)
+    for result in (hvg.transform(layer), hvg.transform(fewer, fill=0)):
+        assert result.X is None and list(result.var_names) == list(hvg.genes_)
         np.testing.assert_array_equal(
-            inputs(got[:, hvg.genes_[3:]], "counts"), inputs(adata[:, hvg.genes_[3:]])
+            inputs(result[:, hvg.genes_[3:]], "counts"), inputs(adata[:, hvg.genes_[3:]])
         )
     other = anndata.AnnData(obs=adata.obs, var=adata.var, layers={"spliced": adata.X})
     refused(
@@ -183,25 +185,25 @@ def test_masked_counts_are_refused(adata):
 
 def test_refuses_missing_genes(adata):
     hvg = HighlyVariableGenes(20).fit(adata)
-    lost = hvg.genes_[:4]
-    names = ", ".join(lost[:3])
+    missing = hvg.genes_[:4]
+    names = ", ".join(missing[:3])
     with pytest.raises(ValueError, match=rf"4 of the 20 chosen genes are missing \({names}, …\): .*fill=0"):
-        hvg.transform(adata[:, adata.var_names.difference(lost)])
-    with pytest.raises(ValueError, match=rf"1 of the 20 chosen genes are missing \({lost[0]}\): .*fill=0"):
-        hvg.transform(adata[:, adata.var_names.difference(lost[:1])])
+        hvg.transform(adata[:, adata.var_names.difference(missing)])
+    with pytest.raises(ValueError, match=rf"1 of the 20 chosen genes are missing \({missing[0]}\): .*fill=0"):
+        hvg.transform(adata[:, adata.var_names.difference(missing[:1])])
 
 
 def test_fill_says_which_genes_are_missing(adata):
-    """In one line that points at the caller's; nothing is said where nothing is missing."""
+    """In a one-line warning that points at the caller; there is none if no gene is missing."""
     hvg = HighlyVariableGenes(20).fit(adata)
-    for lost in (4, 10):
+    for n_missing in (4, 10):
         with pytest.warns(UserWarning, match="missing") as warned:
-            got = hvg.transform(adata[:, adata.var_names.difference(hvg.genes_[:lost])], fill=0)
+            result = hvg.transform(adata[:, adata.var_names.difference(hvg.genes_[:n_missing])], fill=0)
         first = ", ".join(hvg.genes_[:3])
-        message = f"{lost} of the 20 chosen genes are missing ({first}, …): they are zeros in every cell"
-        (ours,) = (w for w in warned if w.category is UserWarning)
-        assert str(ours.message) == message and ours.filename == __file__
-        assert list(got.var_names) == list(hvg.genes_)
+        message = f"{n_missing} of the 20 chosen genes are missing ({first}, …): they are zeros in every cell"
+        (warning,) = (w for w in warned if w.category is UserWarning)
+        assert str(warning.message) == message and warning.filename == __file__
+        assert list(result.var_names) == list(hvg.genes_)
     hvg.transform(adata, fill=0)
 
 
@@ -225,12 +227,12 @@ def test_says_when_genes_are_named_by_another_system(adata, fill):
         for received, others in spellings.items():
             if received == expected:
                 continue
-            adata.var_names = ["spike-in", *others[1:]]  # not every name tells
-            got = re.escape(
+            adata.var_names = ["spike-in", *others[1:]]  # not every name reveals the system
+            problem = re.escape(
                 f"these genes are {received} ({'spike-in' if received == 'symbols' else others[1]})"
             )
-            wanted = re.escape(f"those of the training data {expected} ({hvg.genes_[0]}): translate them")
-            with pytest.raises(ValueError, match=rf"^20 of the 20 chosen genes .*: {got}, {wanted}$"):
+            remedy = re.escape(f"those of the training data {expected} ({hvg.genes_[0]}): translate them")
+            with pytest.raises(ValueError, match=rf"^20 of the 20 chosen genes .*: {problem}, {remedy}$"):
                 hvg.transform(adata, fill=fill)
 
 
@@ -250,7 +252,7 @@ def test_refuses_an_unknown_method():
         HighlyVariableGenes(20, "vst")
 
 
-def test_refuses_no_genes_and_a_number_that_is_none():
+def test_refuses_an_invalid_number_of_genes():
     with pytest.raises(ValueError, match="n must be at least 1, got 0"):
         HighlyVariableGenes(0)
     with pytest.raises(TypeError, match=r"n must be an integer, got 2000\.0"):
@@ -295,7 +297,7 @@ def test_says_where_the_counts_are(adata):
     refused(lambda: fit(logged), message + raw)
     logged.X = adata.X
     refused(lambda: fit(logged), message + r"adata\.X\.copy\(\)$")
-    logged.layers["counts"] = logged.raw[:, logged.var_names].X.copy()  # the remedy is one
+    logged.layers["counts"] = logged.raw[:, logged.var_names].X.copy()  # follow the remedy
     assert list(fit(logged).genes_) == list(fit(adata).genes_)
 
 
@@ -329,7 +331,7 @@ def test_refuses_a_batch_of_one_cell(adata):
         HighlyVariableGenes(20, batch="batch").fit(adata)
 
 
-def test_a_foreign_failure_is_told_in_one_line(adata):
+def test_a_failure_of_scanpy_is_reported_in_one_line(adata):
     with pytest.raises(
         ValueError, match=r"method='seurat_v3' cannot rank these \d+ genes over 2 cells \("
     ) as error:

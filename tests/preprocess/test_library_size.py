@@ -18,10 +18,10 @@ def test_equals_scanpy(adata, target_sum, log1p):
     expected = sc.pp.normalize_total(adata, target_sum=target_sum, copy=True)
     if log1p:
         sc.pp.log1p(expected)
-    got = LibrarySize(target_sum, log1p).fit(adata).transform(adata)
-    np.testing.assert_allclose(inputs(got), inputs(expected), rtol=1e-6)
-    assert got.uns == expected.uns
-    assert got.X.dtype == np.float32
+    result = LibrarySize(target_sum, log1p).fit(adata).transform(adata)
+    np.testing.assert_allclose(inputs(result), inputs(expected), rtol=1e-6)
+    assert result.uns == expected.uns
+    assert result.X.dtype == np.float32
 
 
 def test_equals_the_equation(adata):
@@ -31,14 +31,14 @@ def test_equals_the_equation(adata):
 
 
 def test_dense_equals_sparse(adata):
-    got = inputs(LibrarySize().fit(adata).transform(adata))
+    result = inputs(LibrarySize().fit(adata).transform(adata))
     adata.X = inputs(adata)
-    np.testing.assert_allclose(inputs(LibrarySize().fit(adata).transform(adata)), got, rtol=1e-6)
+    np.testing.assert_allclose(inputs(LibrarySize().fit(adata).transform(adata)), result, rtol=1e-6)
 
 
 @settings(deadline=None, max_examples=25)
 @given(arrays(np.int32, (3, 4), elements=st.integers(1, 50)), st.integers(2, 9))
-def test_depth_drops_out(counts, deeper):
+def test_depth_has_no_effect(counts, deeper):
     shallow, deep = anndata.AnnData(counts), anndata.AnnData(counts * deeper)
     step = LibrarySize().fit(shallow)
     np.testing.assert_allclose(step.transform(deep).X, step.transform(shallow).X, rtol=1e-5)
@@ -54,11 +54,11 @@ def test_the_median_is_that_of_the_training_cells(adata):
 
 
 def test_counts_are_kept(adata):
-    got = LibrarySize().fit(adata).transform(adata)
-    np.testing.assert_array_equal(inputs(got, "counts"), inputs(adata))
+    result = LibrarySize().fit(adata).transform(adata)
+    np.testing.assert_array_equal(inputs(result, "counts"), inputs(adata))
     del adata.layers["counts"]
-    got = LibrarySize().fit(adata).transform(adata)
-    np.testing.assert_array_equal(inputs(got, "counts"), inputs(adata))
+    result = LibrarySize().fit(adata).transform(adata)
+    np.testing.assert_array_equal(inputs(result, "counts"), inputs(adata))
 
 
 @pytest.mark.parametrize("call", ["fit", "transform"])
@@ -72,20 +72,20 @@ def test_refuses_log1p_data(adata, call):
 
 @pytest.mark.parametrize("call", ["fit", "transform"])
 def test_says_where_the_counts_are(adata, call):
-    """The remedy depends on what the AnnData holds."""
+    """The remedy depends on the contents of the AnnData."""
     step, counts = LibrarySize().fit(adata), adata.X.copy()
     use = getattr(step, call)
-    again = r'^X went through log1p already \(uns\["log1p"\] is set\), normalising it twice is wrong: '
+    start = r'^X went through log1p already \(uns\["log1p"\] is set\), normalising it twice is wrong: '
     end = r'del adata\.uns\["log1p"\]$'
     logged = step.transform(adata)
-    refused(lambda: use(logged), rf'{again}set adata\.X = adata\.layers\["counts"\]\.copy\(\) and {end}')
+    refused(lambda: use(logged), rf'{start}set adata\.X = adata\.layers\["counts"\]\.copy\(\) and {end}')
     del logged.layers["counts"]
-    refused(lambda: use(logged), again + end)
+    refused(lambda: use(logged), start + end)
     del logged.uns["log1p"]
     refused(lambda: use(logged), r"like log1p data; start from the counts, this AnnData holds none$")
     logged.raw = adata
     refused(lambda: use(logged), r"set adata\.X = adata\.raw\[:, adata\.var_names\]\.X\.copy\(\)$")
-    logged.X = logged.raw[:, logged.var_names].X.copy()  # the remedy is one
+    logged.X = logged.raw[:, logged.var_names].X.copy()  # follow the remedy
     np.testing.assert_array_equal(inputs(step.transform(logged), "counts"), counts.toarray())
 
 
@@ -100,7 +100,7 @@ def test_refuses_an_absent_x(adata, call):
 
 @pytest.mark.parametrize("call", ["fit", "transform"])
 @pytest.mark.parametrize(("value", "looks"), [(0.5, "unit"), (1.7, "log1p"), (-1, "z-scores")])
-def test_refuses_what_is_no_count(adata, call, value, looks):
+def test_refuses_anything_but_counts(adata, call, value, looks):
     step = LibrarySize().fit(adata)
     adata.X = np.full(adata.shape, value)
     with pytest.raises(ValueError, match=f"X must hold counts .* got {value}: looks like {looks}"):

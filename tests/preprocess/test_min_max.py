@@ -12,10 +12,10 @@ from tests.helpers import refused
 def test_equals_scikit_learn(adata):
     train, test = split(LibrarySize().fit(adata).transform(adata))
     expected = MinMaxScaler(clip=True).fit(inputs(train)).transform(inputs(test))
-    got = MinMax().fit(train).transform(test)
-    np.testing.assert_allclose(got.X, expected, rtol=1e-6)
-    assert got.X.dtype == np.float32
-    np.testing.assert_array_equal(inputs(got, "counts"), inputs(test, "counts"))
+    result = MinMax().fit(train).transform(test)
+    np.testing.assert_allclose(result.X, expected, rtol=1e-6)
+    assert result.X.dtype == np.float32
+    np.testing.assert_array_equal(inputs(result, "counts"), inputs(test, "counts"))
 
 
 @pytest.mark.usefixtures("unchanged")
@@ -24,13 +24,13 @@ def test_training_genes_span_0_to_1(adata):
     np.testing.assert_allclose([x.min(axis=0), x.max(axis=0)], [[0] * 80, [1] * 80], atol=1e-6)
 
 
-def test_new_cells_are_clipped_and_scaled_by_training_cells_alone(adata):
+def test_new_cells_are_scaled_by_the_training_cells_and_clipped(adata):
     train, test = split(adata)
     step = MinMax().fit(train)
-    alone = step.transform(test[:3]).X
+    expected = step.transform(test[:3]).X
     test.X = test.X * 100
     test.X[:3] = test.X[:3] / 100
-    np.testing.assert_array_equal(step.transform(test).X[:3], alone)
+    np.testing.assert_array_equal(step.transform(test).X[:3], expected)
     assert (step.transform(test).X.min(), step.transform(test).X.max()) == (0, 1)
 
 

@@ -9,7 +9,7 @@ from tests.helpers import refused
 
 
 def by_definition(z, batch, n_neighbors):
-    """Pair by pair: each is among the ``n_neighbors`` of the other's batch that are nearest to the other."""
+    """Pair by pair: each cell is among the ``n_neighbors`` cells of its batch that are nearest to the other."""
 
     def close(i, j):
         distance = np.linalg.norm(z - z[i], axis=1)
@@ -25,8 +25,8 @@ def by_definition(z, batch, n_neighbors):
 def test_mutual_neighbours_equal_their_definition(n_neighbors):
     rng = np.random.default_rng(0)
     z, batch = rng.normal(size=(60, 3)), rng.choice(["a", "b", "c"], 60, p=[0.6, 0.3, 0.1])
-    got = [partners.tolist() for partners in mutual_neighbours(z, batch, n_neighbors)]
-    assert got == by_definition(z, batch, n_neighbors)
+    result = [partners.tolist() for partners in mutual_neighbours(z, batch, n_neighbors)]
+    assert result == by_definition(z, batch, n_neighbors)
 
 
 def test_partners_are_mutual_and_in_another_batch():
@@ -34,8 +34,8 @@ def test_partners_are_mutual_and_in_another_batch():
     z, batch = rng.normal(size=(80, 2)), rng.integers(0, 3, 80)
     partners = mutual_neighbours(z, batch)
     assert sum(map(len, partners)) > 80
-    for i, of_cell in enumerate(partners):
-        assert all(i in partners[j] and batch[i] != batch[j] for j in of_cell)
+    for i, partners_of_cell in enumerate(partners):
+        assert all(i in partners[j] and batch[i] != batch[j] for j in partners_of_cell)
 
 
 def test_neighbours_are_searched_in_each_other_batch():
@@ -51,14 +51,14 @@ def test_a_batch_effect_does_not_pair_different_types():
     assert len(pairs) > 200 and all(types[i] == types[j] for i, j in pairs)
 
 
-def test_a_type_that_one_batch_lacks_has_hardly_a_partner_there():
+def test_a_type_that_one_batch_lacks_has_few_partners_there():
     rng = np.random.default_rng(3)
     types, batch = np.arange(300) % 3, np.arange(300) // 3 % 2
-    kept = ~((types == 2) & (batch == 1))
-    types, batch = types[kept], batch[kept]
+    keep = ~((types == 2) & (batch == 1))
+    types, batch = types[keep], batch[keep]
     z = rng.normal(size=(len(types), 5)) + 10 * np.eye(3, 5)[types]
-    has = np.array([len(partners) > 0 for partners in mutual_neighbours(z, batch)])
-    assert has[types == 2].mean() < 0.1 and has[types != 2].mean() > 0.8
+    has_partner = np.array([len(partners) > 0 for partners in mutual_neighbours(z, batch)])
+    assert has_partner[types == 2].mean() < 0.1 and has_partner[types != 2].mean() > 0.8
 
 
 def test_tables_and_names_of_any_kind_give_the_same():
@@ -107,14 +107,14 @@ def test_the_shared_space_ignores_depth():
 
 
 def test_the_shared_space_keeps_the_angles_between_cells():
-    """As long as it has a dimension for each of the genes."""
+    """This holds if it has one dimension for each gene."""
     counts = np.random.default_rng(0).poisson(5.0, (40, 12)).astype("float64")
     log1p = np.log1p(1e4 * counts / counts.sum(axis=1, keepdims=True))
     direction = log1p / np.linalg.norm(log1p, axis=1, keepdims=True)
     z = shared_space(counts)
     assert z.shape == (40, 12)
-    got, expected = (np.linalg.norm(x[:, None] - x, axis=2) for x in (z, direction))
-    np.testing.assert_allclose(got, expected, atol=1e-7)
+    result, expected = (np.linalg.norm(x[:, None] - x, axis=2) for x in (z, direction))
+    np.testing.assert_allclose(result, expected, atol=1e-7)
     assert shared_space(counts, 3).shape == (40, 3) and shared_space(counts[:5]).shape == (5, 5)
 
 

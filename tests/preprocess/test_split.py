@@ -57,7 +57,7 @@ def test_every_label_keeps_its_share_for_any_sizes(sizes, test_size, seed):
         return
     _, test = split(adata, test_size, seed=seed)
     share = test.obs["label"].value_counts().reindex(adata.obs["label"].unique(), fill_value=0)
-    # the test part is rounded up to whole cells, so a label may get that rounding on top of its own
+    # the test part is rounded up to whole cells, which may add to the rounding of a label
     assert (abs(share - test_size * adata.obs["label"].value_counts()) < 2).all()
 
 
@@ -95,10 +95,10 @@ def test_stratify_names_another_column(adata):
 
 
 @pytest.mark.parametrize("test_size", [np.float32(0.25), np.float64(0.25), Fraction(1, 4)])
-@pytest.mark.parametrize("way", [{}, {"stratify": None}, {"by": "donor"}])
-def test_a_share_is_any_real_number(adata, test_size, way):
-    got, expected = (split(adata, share, **way)[1].obs_names for share in (test_size, 0.25))
-    assert list(got) == list(expected)
+@pytest.mark.parametrize("keywords", [{}, {"stratify": None}, {"by": "donor"}])
+def test_a_share_is_any_real_number(adata, test_size, keywords):
+    result, expected = (split(adata, share, **keywords)[1].obs_names for share in (test_size, 0.25))
+    assert list(result) == list(expected)
 
 
 @pytest.mark.parametrize("test_size", [0, 1, 1.0, -0.1, 20, float("nan")])
@@ -134,7 +134,7 @@ RANDOM = "pass stratify=None to split at random"
 
 
 @pytest.mark.parametrize(
-    ("way", "message"),
+    ("keywords", "message"),
     [
         ({}, f"stratify='label' is no column of obs: choose from ['donor', 'batch'], or {RANDOM}"),
         (
@@ -145,9 +145,9 @@ RANDOM = "pass stratify=None to split at random"
         ({"by": ["donor"]}, "by=['donor'] is no column of obs: choose from ['donor', 'batch']"),
     ],
 )
-def test_refuses_an_unknown_column(adata, way, message):
+def test_refuses_an_unknown_column(adata, keywords, message):
     del adata.obs["label"]
-    refused(lambda: split(adata, **way), f"^{re.escape(message)}$")
+    refused(lambda: split(adata, **keywords), f"^{re.escape(message)}$")
 
 
 def test_offers_no_column_where_there_is_none(adata):

@@ -7,19 +7,19 @@ from latentcells.preprocess import split_counts
 from tests.helpers import refused
 
 
-def drawn(mean=4.0, shape=(400, 50), seed=0):
+def draw_counts(mean=4.0, shape=(400, 50), seed=0):
     return np.random.default_rng(seed).poisson(mean, shape)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
 def test_the_parts_add_up_and_have_their_share(share):
-    x = drawn()
+    x = draw_counts()
     one, other = split_counts(x, share)
     assert np.array_equal(one + other, x) and one.min() >= 0 and other.min() >= 0
     assert one.sum() / x.sum() == pytest.approx(share, abs=0.01)
 
 
-def test_each_molecule_is_dealt_by_itself():
+def test_each_molecule_is_assigned_independently():
     """The first part of a count of 10 is binomial."""
     one, _ = split_counts(np.full((200, 50), 10), 0.3)
     observed = np.bincount(one.ravel(), minlength=11)
@@ -32,13 +32,13 @@ def test_each_molecule_is_dealt_by_itself():
 
 
 def test_parts_of_poisson_counts_are_independent_and_poisson():
-    one, other = split_counts(drawn(shape=(20_000, 2)), 0.5)
+    one, other = split_counts(draw_counts(shape=(20_000, 2)), 0.5)
     correlation = np.corrcoef(one.ravel(), other.ravel())[0, 1]
     assert abs(correlation) < 0.02
     assert one.var() == pytest.approx(one.mean(), rel=0.05)
 
 
-def test_parts_of_overdispersed_counts_are_not():
+def test_parts_of_overdispersed_counts_are_correlated():
     rng = np.random.default_rng(0)
     x = rng.poisson(rng.gamma(2.0, 2.0, (20_000, 2)))
     one, other = split_counts(x)
@@ -46,8 +46,8 @@ def test_parts_of_overdispersed_counts_are_not():
 
 
 @pytest.mark.parametrize("theta", [1.0, np.array([1.0, 4.0])], ids=["a number", "one per gene"])
-def test_parts_of_negative_binomial_counts_are_with_their_theta(theta):
-    """Independent, and negative binomial with half of the mean and half of theta."""
+def test_with_theta_parts_of_negative_binomial_counts_are_independent(theta):
+    """They are also negative binomial, with half of the mean and half of theta."""
     rng = np.random.default_rng(0)
     x = rng.poisson(rng.gamma(theta, 4.0 / theta, (40_000, 2)))
     one, other = split_counts(x, 0.5, theta)
@@ -58,12 +58,12 @@ def test_parts_of_negative_binomial_counts_are_with_their_theta(theta):
 
 
 def test_a_large_theta_is_poisson():
-    one, other = split_counts(drawn(shape=(20_000, 2)), theta=1e6)
+    one, other = split_counts(draw_counts(shape=(20_000, 2)), theta=1e6)
     assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.02
 
 
 def unsorted(x):
-    """CSR whose columns lie in reverse order within each cell."""
+    """CSR with columns in reverse order within each cell."""
     x = sparse.csr_matrix(x[:, ::-1])
     x.indices = x.shape[1] - 1 - x.indices
     x.has_sorted_indices = x.has_canonical_format = False
@@ -71,7 +71,7 @@ def unsorted(x):
 
 
 def with_duplicates(x):
-    """CSR in which the molecules of one count lie in two places."""
+    """CSR in which each count is stored in two parts."""
     x = sparse.csr_matrix(x)
     first = x.data // 2
     parts = np.repeat(x.indices, 2), np.ravel([first, x.data - first], "F")
@@ -103,9 +103,9 @@ DENSE = {
 
 @pytest.mark.parametrize("theta", [None, 2.0])
 @pytest.mark.parametrize("kind", SPARSE)
-def test_a_sparse_matrix_is_dealt_as_a_dense_one(kind, theta):
-    """It stays sparse, of its kind, and as it was."""
-    dense = drawn(0.3, (60, 20))
+def test_a_sparse_matrix_is_split_like_a_dense_one(kind, theta):
+    """The parts keep the sparse format, and the argument is unchanged."""
+    dense = draw_counts(0.3, (60, 20))
     x = SPARSE[kind](dense)
     stored = x.copy()
     parts = split_counts(x, theta=theta, seed=3)
@@ -118,16 +118,16 @@ def test_a_sparse_matrix_is_dealt_as_a_dense_one(kind, theta):
 
 @pytest.mark.parametrize("form", DENSE)
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float16", "float32", "float64", ">f4"])
-def test_every_dense_form_and_dtype_is_dealt_alike(form, dtype):
-    x = (drawn(0.3, (60, 20)) > 0).astype(dtype)
+def test_every_dense_form_and_dtype_is_split_alike(form, dtype):
+    x = (draw_counts(0.3, (60, 20)) > 0).astype(dtype)
     for part, expected in zip(split_counts(DENSE[form](x)), split_counts(x.astype("int64")), strict=True):
         np.testing.assert_array_equal(part, expected)
         assert part.dtype == np.asarray(DENSE[form](x)).dtype
 
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float32", "float64"])
-def test_every_sparse_dtype_is_dealt_alike(dtype):
-    x = drawn(0.3, (60, 20)) > 0
+def test_every_sparse_dtype_is_split_alike(dtype):
+    x = draw_counts(0.3, (60, 20)) > 0
     parts = split_counts(sparse.csr_matrix(x.astype(dtype)))
     for part, expected in zip(parts, split_counts(x.astype("int64")), strict=True):
         np.testing.assert_array_equal(part.toarray(), expected)
@@ -135,7 +135,7 @@ def test_every_sparse_dtype_is_dealt_alike(dtype):
 
 
 def test_a_masked_array_is_refused():
-    masked = np.ma.masked_equal(drawn(0.3, (6, 5)), 0)
+    masked = np.ma.masked_equal(draw_counts(0.3, (6, 5)), 0)
     refused(
         lambda: split_counts(masked),
         rf"^counts is a masked array \({masked.mask.sum()} of 30 values masked\): fill it, x\.filled\(0\), or drop",
@@ -143,22 +143,22 @@ def test_a_masked_array_is_refused():
 
 
 def test_the_dtype_is_kept_and_the_seed_decides():
-    x = drawn().astype("float32")
+    x = draw_counts().astype("float32")
     assert split_counts(x)[0].dtype == split_counts(x)[1].dtype == np.float32
     assert np.array_equal(split_counts(x, seed=3)[0], split_counts(x, seed=3)[0])
     assert not np.array_equal(split_counts(x, seed=3)[0], split_counts(x, seed=4)[0])
 
 
-def test_refuses_what_is_no_count_and_what_is_no_share():
+def test_refuses_invalid_counts_and_settings():
     with pytest.raises(ValueError, match=r"^counts must hold counts"):
         split_counts(np.array([[0.5, 1.0]]))
     with pytest.raises(ValueError, match=r"^share must be above 0 and below 1, got 1.0"):
-        split_counts(drawn(), share=1.0)
+        split_counts(draw_counts(), share=1.0)
     with pytest.raises(ValueError, match=r"^seed must be at least 0, got -1"):
-        split_counts(drawn(), seed=-1)
+        split_counts(draw_counts(), seed=-1)
     with pytest.raises(ValueError, match=r"^theta must be positive, got 0.0: None is for Poisson counts"):
-        split_counts(drawn(), theta=0.0)
+        split_counts(draw_counts(), theta=0.0)
     with pytest.raises(
         ValueError, match=r"^theta must be a number or 50 numbers, one per gene, got shape \(3,\)"
     ):
-        split_counts(drawn(), theta=[1.0, 2.0, 3.0])
+        split_counts(draw_counts(), theta=[1.0, 2.0, 3.0])

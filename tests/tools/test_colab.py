@@ -32,7 +32,7 @@ def chapter(path):
 
 
 def pairs(edition):
-    """Each chapter beside its plain copy."""
+    """Each chapter with its plain copy."""
     for path in CHAPTERS:
         yield chapter(path), chapter(edition / path.name)
 
@@ -41,7 +41,7 @@ def texts(notebook):
     return [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
 
 
-def test_every_chapter_is_there_and_valid(edition):
+def test_every_chapter_has_a_valid_notebook(edition):
     assert {path.name for path in edition.glob("*.ipynb")} == {path.name for path in CHAPTERS} != set()
     for _, plain in pairs(edition):
         nbformat.validate(plain)
@@ -59,15 +59,15 @@ def test_every_directive_and_role_of_the_chapters_is_known():
 def test_no_myst_is_left(edition):
     for path in edition.glob("*.ipynb"):
         text = "\n".join(texts(chapter(path)))
-        assert not [found[0] for found in LEFT_OVER.finditer(text)], path.name
+        assert not [match[0] for match in LEFT_OVER.finditer(text)], path.name
 
 
 def test_nothing_is_lost(edition):
-    """Code, outputs and words are the chapter's; what is added is the first cell and the captions."""
+    """Code, outputs and text are the chapter's; only the first cell and the captions are added."""
     for source, plain in pairs(edition):
         copies = {cell.id: cell for cell in plain.cells}
-        drawn = [cell for cell in source.cells if "figure" in cell.metadata.get("mystnb", {})]
-        added = {"install", *(f"{cell.id}-caption" for cell in drawn)}
+        figure_cells = [cell for cell in source.cells if "figure" in cell.metadata.get("mystnb", {})]
+        added = {"install", *(f"{cell.id}-caption" for cell in figure_cells)}
         assert set(copies) - {cell.id for cell in source.cells} == added and plain.cells[0].id == "install"
         for cell in source.cells:
             if cell.cell_type == "code":
@@ -109,7 +109,7 @@ def test_an_expected_error_does_not_stop_colab(capsys):
     assert [output.text for output in cell.outputs] == ["ValueError: no\n"]
 
 
-def test_no_cell_has_stored_an_error(edition):
+def test_no_cell_stores_an_error(edition):
     caught = 0
     for source, plain in pairs(edition):
         assert "error" not in {out.output_type for cell in plain.cells for out in cell.get("outputs", [])}
@@ -137,17 +137,14 @@ def test_colab_has_or_gets_what_the_library_needs():
     )
     assert not set(pins) & set(adds), "the first cell must not install what Colab has"
     project = tomllib.loads((rules.ROOT / "pyproject.toml").read_text(encoding="utf8"))["project"]
-    for needed in map(Requirement, project["dependencies"]):
-        version = (pins | adds)[canonicalize_name(needed.name)]
-        assert needed.specifier.contains(version), f"{needed}, but Colab gets {version}"
-        for line in (
-            importlib.metadata.requires(needed.name) or []
-        ):  # an extra's packages, which no `pip check` misses
-            part = Requirement(line)
-            if part.marker and any(part.marker.evaluate({"extra": extra}) for extra in needed.extras):
-                assert part.specifier.contains((pins | adds)[canonicalize_name(part.name)]), (
-                    f"{needed}: {part}"
-                )
+    for dependency in map(Requirement, project["dependencies"]):
+        version = (pins | adds)[canonicalize_name(dependency.name)]
+        assert dependency.specifier.contains(version), f"{dependency}, but Colab gets {version}"
+        # the packages of its extras too, which `pip check` ignores
+        for part in map(Requirement, importlib.metadata.requires(dependency.name) or []):
+            if part.marker and any(part.marker.evaluate({"extra": extra}) for extra in dependency.extras):
+                version = (pins | adds)[canonicalize_name(part.name)]
+                assert part.specifier.contains(version), f"{dependency}: {part}"
 
 
 def test_the_wheel_holds_the_library_and_the_stored_runs(edition):
@@ -162,7 +159,7 @@ def test_the_wheel_holds_the_library_and_the_stored_runs(edition):
     assert python == {str(path.relative_to(lib)) for path in library if path.suffix == ".py"}
 
 
-def test_the_index_lists_them_and_opens_nothing_elsewhere(edition):
+def test_the_index_links_to_the_files_of_the_edition_only(edition):
     index = rules.Site(edition)
     assert not list(index.dead_links())
     links = {tag["href"] for tag in index.pages[edition / "index.html"].select("a")}
@@ -177,7 +174,7 @@ def test_a_chapter_that_cannot_be_converted_is_named(built, tmp_path, monkeypatc
 
 
 class TestConversion:
-    """What `myst.Page` makes of single pieces, and what it refuses."""
+    """What `myst.Page` converts single pieces of MyST to, and what it refuses."""
 
     @pytest.fixture(params=["", "https://a.example"])
     def page(self, request, built, tmp_path):
@@ -205,7 +202,7 @@ class TestConversion:
         assert page.convert("[there](vae-quiz)") == self.link(page, "there", "chapters/01_vae.html#vae-quiz")
         assert page.convert("[a](https://b.example)") == "[a](https://b.example)"
 
-    def test_what_is_no_myst_stays(self, page):
+    def test_text_that_is_not_myst_is_unchanged(self, page):
         for text in ("`{x}` and `y`", "``{term}`a` ``", "$f(x)_{i}$ [0, 1] (a)", "```python\n{term}`x`\n```"):
             assert page.convert(text) == text
 
@@ -226,6 +223,6 @@ class TestConversion:
             ("{numref}`nothing`", "the book has no figure 'nothing'"),
         ],
     )
-    def test_what_is_unknown_is_refused(self, page, text, message):
+    def test_unknown_names_are_refused(self, page, text, message):
         with pytest.raises(ValueError, match=message):
             page.convert(text)

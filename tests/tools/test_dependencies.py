@@ -1,4 +1,4 @@
-"""Each part of the repository imports what pyproject.toml declares for it, and the library nothing else."""
+"""Each part of the repository imports only what pyproject.toml declares, and the library imports all of it."""
 
 import ast
 import importlib.metadata
@@ -13,8 +13,8 @@ from packaging.utils import canonicalize_name
 from tests.book.book_rules import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["project"]
-OURS = {"benchmarks", "book", "latentcells", "tests", "tools"}
-BACKENDS = {"jax", "torch"}  # the library imports the one that Keras runs on, and only that one
+OWN_PACKAGES = {"benchmarks", "book", "latentcells", "tests", "tools"}
+BACKENDS = {"jax", "torch"}  # the library imports only the one that Keras runs on
 # folder -> the extras whose packages its code may import
 PARTS = {
     "lib": [],
@@ -25,13 +25,12 @@ PARTS = {
     "tests": ["book", "classroom", "test"],
     "benchmarks": ["bench", "test"],
 }
-HOMES = importlib.metadata.packages_distributions() | {
-    "scvi": ["scvi-tools"]
-}  # the bench has its own environment
+# the benchmarks have an environment of their own
+DISTRIBUTIONS = importlib.metadata.packages_distributions() | {"scvi": ["scvi-tools"]}
 
 
 def declared(*extras):
-    """The packages that the library asks for, and those of some extras."""
+    """The packages that the library and some extras require."""
     lines = PROJECT["dependencies"] + [
         line for extra in extras for line in PROJECT["optional-dependencies"][extra]
     ]
@@ -39,12 +38,12 @@ def declared(*extras):
 
 
 def imports(source):
-    """The top-level modules that Python code imports, the standard library's and ours aside."""
+    """The top-level modules that Python code imports, without the standard library's and our own."""
     for node in ast.walk(ast.parse(source)):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and not node.level:
             names = [node.module]
-        yield from {name.partition(".")[0] for name in names} - sys.stdlib_module_names - OURS
+        yield from {name.partition(".")[0] for name in names} - sys.stdlib_module_names - OWN_PACKAGES
 
 
 def sources(folder):
@@ -57,17 +56,17 @@ def sources(folder):
 
 
 def packages(folder):
-    """The packages whose modules the code of a folder imports."""
+    """Module -> packages that provide it, for each module that the code of a folder imports."""
     modules = {module for source in sources(folder) for module in imports(source)}
-    return {module: {canonicalize_name(home) for home in HOMES.get(module, [module])} for module in modules}
+    return {module: set(map(canonicalize_name, DISTRIBUTIONS.get(module, [module]))) for module in modules}
 
 
 @pytest.mark.parametrize("folder", PARTS)
 def test_what_is_imported_is_declared(folder):
     allowed = declared(*PARTS[folder]) | BACKENDS
-    found = packages(folder)
-    assert found
-    assert {module: homes for module, homes in found.items() if not homes & allowed} == {}
+    imported = packages(folder)
+    assert imported
+    assert {module: names for module, names in imported.items() if not names & allowed} == {}
 
 
 def test_what_the_library_declares_is_imported():

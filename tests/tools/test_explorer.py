@@ -1,4 +1,4 @@
-"""The latent explorer: its file is the model's, it decodes as Keras does, and the page answers every hand."""
+"""The latent explorer: its file matches the model, it decodes as Keras does, and the page takes every input."""
 
 import base64
 import json
@@ -28,12 +28,12 @@ def array(text, dtype, *shape):
 
 @pytest.fixture(scope="module")
 def model(stored):
-    """Keras's own model, with the weights of the file in its decoder."""
+    """The Keras model with the weights of the file in its decoder."""
     model = lc.models.VAE(**stored["model"])
     layers = [*(model.decoder.get_layer(f"hidden_{i}") for i in range(len(model.hidden))), model.head.dense]
-    for layer, kept in zip(layers, stored["layers"], strict=True):
-        kernel = array(kept["kernel"], "<f4", -1, kept["units"])
-        layer.set_weights([kernel, array(kept["bias"], "<f4", kept["units"])])
+    for layer, weights in zip(layers, stored["layers"], strict=True):
+        kernel = array(weights["kernel"], "<f4", -1, weights["units"])
+        layer.set_weights([kernel, array(weights["bias"], "<f4", weights["units"])])
     return model
 
 
@@ -59,23 +59,23 @@ def test_the_file_describes_the_data(stored, adata):
 
 
 def test_the_same_seed_exports_the_same_file(adata):
-    once, again = (explorer.export(explorer.train(adata, epochs=1), adata) for _ in range(2))
-    assert once == again
+    first, second = (explorer.export(explorer.train(adata, epochs=1), adata) for _ in range(2))
+    assert first == second
 
 
-def test_decoded_markers_are_what_the_cells_around_express(model, adata, z):
-    """Held-out cells only: the decoder has never seen their counts."""
+def test_decoded_markers_match_the_expression_of_nearby_cells(model, adata, z):
+    """Only held-out cells, on which the decoder was not trained."""
     _, test = lc.preprocess.split(adata, seed=0)
-    where = z[adata.obs_names.get_indexer(test.obs_names)]
+    test_z = z[adata.obs_names.get_indexer(test.obs_names)]
     genes = adata.var_names.get_indexer(list(explorer.GENES))
     counts = test.X.toarray()
     share = 1e4 * counts / counts.sum(1, keepdims=True)
-    near = np.argsort(np.linalg.norm(where[:, None] - where, axis=-1), axis=1)[:, :10]
-    around = np.log1p(share[near].mean(1)[:, genes])
-    decoded = np.log1p(model.decode(where)[:, genes])
-    for gene, seen, said in zip(explorer.GENES, around.T, decoded.T, strict=True):
-        if gene != "SPINK2":  # so few stem cells are held out that nothing surrounds them
-            assert np.corrcoef(seen, said)[0, 1] > 0.7, gene
+    neighbours = np.argsort(np.linalg.norm(test_z[:, None] - test_z, axis=-1), axis=1)[:, :10]
+    neighbour_mean = np.log1p(share[neighbours].mean(1)[:, genes])
+    decoded = np.log1p(model.decode(test_z)[:, genes])
+    for gene, expected, values in zip(explorer.GENES, neighbour_mean.T, decoded.T, strict=True):
+        if gene != "SPINK2":  # too few stem cells are held out to have neighbours
+            assert np.corrcoef(expected, values)[0, 1] > 0.7, gene
 
 
 # The page.
@@ -89,14 +89,14 @@ def page(visit):
     assert not page.trouble
 
 
-def shown(page):
-    """The numbers of the page, by gene."""
+def shown_numbers(page):
+    """The numbers that the page shows, by gene."""
     read = "rows => rows.map(row => [row.dataset.gene, Number(row.lastChild.textContent)])"
     return dict(page.locator(".lc-explorer tbody tr").evaluate_all(read))
 
 
-def place(page):
-    """z as the sliders have it."""
+def slider_position(page):
+    """The z that the sliders show."""
     return np.array(page.get_by_role("slider").evaluate_all("all => all.map(slider => slider.valueAsNumber)"))
 
 
@@ -111,19 +111,19 @@ def test_the_browser_decodes_as_keras_does(page, model, z):
         }""",
         points.tolist(),
     )
-    keras_says = model.decode(points)
-    np.testing.assert_allclose(decoded, keras_says, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(np.log1p(decoded), np.log1p(keras_says), atol=1e-4)
+    expected = model.decode(points)
+    np.testing.assert_allclose(decoded, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(np.log1p(decoded), np.log1p(expected), atol=1e-4)
 
 
-def moved(page, act, model, stored):
-    """Do something to the point: it moves, and the numbers of its new place are Keras's."""
-    before, numbers = place(page), shown(page)
-    act()
-    here, now = place(page), shown(page)
-    assert np.abs(here - before).max() > 0.01 and now != numbers
-    said = model.decode(here[None])[0]
-    assert now == pytest.approx({g["name"]: said[g["place"]] for g in stored["genes"]}, abs=0.051)
+def check_move(page, action, model, stored):
+    """Run an action on the point: it moves, and the page shows Keras's numbers for its new position."""
+    old_position, old_numbers = slider_position(page), shown_numbers(page)
+    action()
+    position, new_numbers = slider_position(page), shown_numbers(page)
+    assert np.abs(position - old_position).max() > 0.01 and new_numbers != old_numbers
+    expected = model.decode(position[None])[0]
+    assert new_numbers == pytest.approx({g["name"]: expected[g["place"]] for g in stored["genes"]}, abs=0.051)
 
 
 def test_a_pointer_drags_the_point(page, model, stored):
@@ -135,36 +135,36 @@ def test_a_pointer_drags_the_point(page, model, stored):
         page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.6 * box["height"], steps=4)
         page.mouse.up()
 
-    moved(page, drag, model, stored)
-    here = place(page)
+    check_move(page, drag, model, stored)
+    position = slider_position(page)
     page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.2 * box["height"])
-    np.testing.assert_array_equal(place(page), here)  # let go
+    np.testing.assert_array_equal(slider_position(page), position)  # the button was released
 
 
 def test_a_finger_moves_the_point(page, model, stored):
     box = page.locator(".lc-explorer svg").bounding_box()
     tap = (box["x"] + 0.2 * box["width"], box["y"] + 0.6 * box["height"])
-    moved(page, lambda: page.touchscreen.tap(*tap), model, stored)
+    check_move(page, lambda: page.touchscreen.tap(*tap), model, stored)
 
 
 @pytest.mark.parametrize(
     ("axis", "key"), [(0, "ArrowRight"), (0, "ArrowLeft"), (1, "ArrowUp"), (1, "ArrowDown")]
 )
 def test_arrow_keys_move_the_point(page, model, stored, axis, key):
-    before = place(page)
-    moved(page, lambda: page.get_by_role("slider").nth(axis).press(key), model, stored)
-    step = (place(page) - before) * (1 if key in ("ArrowRight", "ArrowUp") else -1)
+    before = slider_position(page)
+    check_move(page, lambda: page.get_by_role("slider").nth(axis).press(key), model, stored)
+    step = (slider_position(page) - before) * (1 if key in ("ArrowRight", "ArrowUp") else -1)
     assert step[axis] > 0 and step[1 - axis] == 0
 
 
 def test_a_button_goes_to_its_label(page, model, stored):
-    moved(page, page.get_by_role("button", name="CD19+ B").click, model, stored)
-    numbers = shown(page)
+    check_move(page, page.get_by_role("button", name="CD19+ B").click, model, stored)
+    numbers = shown_numbers(page)
     assert numbers["CD79A"] > 10 > numbers["GNLY"]
     page.locator(".lc-explorer [role=status]", has_text="have the label CD19+ B").wait_for()
 
 
-def test_far_from_the_cells_the_page_says_so(page):
+def test_the_page_says_when_no_cell_is_near(page):
     page.get_by_role("slider").nth(0).press("End")
     page.get_by_role("slider").nth(1).press("Home")
     page.locator(".lc-explorer [role=status]", has_text="No cell is near").wait_for()
@@ -180,16 +180,16 @@ def test_a_drag_is_answered_within_50_ms(page):
                 const [clientX, clientY] = [box.left + (box.width * i) / 50, box.top + (box.height * i) / 50];
                 const start = performance.now();
                 map.dispatchEvent(new PointerEvent("pointermove", { clientX, clientY }));
-                document.body.getBoundingClientRect(); // the layout belongs to the answer
+                document.body.getBoundingClientRect(); // the answer includes the layout
                 return performance.now() - start;
             });
-            return times.sort((a, b) => a - b)[45]; // one in ten may meet another program's turn
+            return times.sort((a, b) => a - b)[45]; // one in ten may wait for another program
         }"""
     )
     assert slowest < 50
 
 
-def test_the_picture_stands_where_no_script_runs(visit):
+def test_without_scripts_the_page_shows_a_picture(visit):
     page = visit("book/explorer.html")
     page.locator(".lc-explorer").wait_for()
     assert not page.locator("#explorer-picture").is_visible()

@@ -1,4 +1,4 @@
-"""The table of licences is that of the lock."""
+"""The table of licences lists the packages of the lock."""
 
 import csv
 from email.message import Message
@@ -17,11 +17,11 @@ anndata==0.13.4 ; python_full_version >= '3.12' \\
 
 
 def package(**fields):
-    found = Message()
+    message = Message()
     for name, values in fields.items():
         for value in values if isinstance(values, list) else [values]:
-            found[name.replace("_", "-")] = value
-    return found
+            message[name.replace("_", "-")] = value
+    return message
 
 
 def test_a_package_may_have_a_version_for_each_python():
@@ -29,7 +29,7 @@ def test_a_package_may_have_a_version_for_each_python():
 
 
 @pytest.mark.parametrize(
-    ("fields", "due"),
+    ("fields", "expected"),
     [
         ({"License_Expression": "MIT", "License": "see file"}, "MIT"),
         (
@@ -41,8 +41,8 @@ def test_a_package_may_have_a_version_for_each_python():
         ({}, licences.UNKNOWN),
     ],
 )
-def test_what_a_package_says_of_itself(fields, due):
-    assert licences.licence(package(**fields)) == due
+def test_the_licence_is_read_from_the_metadata(fields, expected):
+    assert licences.licence(package(**fields)) == expected
 
 
 def test_the_stored_table_has_the_versions_of_the_lock():

@@ -1,4 +1,4 @@
-"""Which dependency broke? The parts of tools/newest.py that need no network."""
+"""Finding the dependency that broke the tests: the parts of tools/newest.py that need no network."""
 
 import sys
 from importlib import metadata
@@ -24,46 +24,48 @@ REPORT = """<testsuites><testsuite>
 
 
 def test_the_direct_dependencies_are_those_of_the_project():
-    assert newest.direct(PROJECT) == [
+    assert newest.direct_dependencies(PROJECT) == [
         "jupyter-book", "keras", "otter-grader", "pytest", "scib-metrics", "scikit-learn"
     ]  # fmt: skip
-    assert {"keras", "tensorflow", "hypothesis"} <= set(newest.direct((ROOT / "pyproject.toml").read_text()))
+    assert {"keras", "tensorflow", "hypothesis"} <= set(
+        newest.direct_dependencies((ROOT / "pyproject.toml").read_text())
+    )
 
 
-def test_what_is_installed():
-    environment = object.__new__(newest.Environment)  # the one that the tests run in
+def test_installed_versions_are_listed():
+    environment = object.__new__(newest.Environment)  # the environment that the tests run in
     environment.python = sys.executable
     assert environment.versions()["keras"] == metadata.version("keras")
 
 
-def test_what_moved():
+def test_changed_versions_are_listed():
     before, after = (
         {"keras": "3.13", "numpy": "2.0", "pip": "25"},
         {"keras": "3.15", "numpy": "2.0", "pip": "26"},
     )
-    assert newest.moved(before, after | {"rdata": "1"}, ["keras", "numpy", "rdata", "jax"]) == {
+    assert newest.changed_versions(before, after | {"rdata": "1"}, ["keras", "numpy", "rdata", "jax"]) == {
         "keras": ("3.13", "3.15"),
         "rdata": (None, "1"),
     }
 
 
-def test_the_tests_that_failed(tmp_path):
+def test_failed_tests_are_read_from_the_report(tmp_path):
     (tmp_path / "report.xml").write_text(REPORT)
-    assert newest.failed(tmp_path / "report.xml") == [
+    assert newest.failed_tests(tmp_path / "report.xml") == [
         "tests/models/test_vae.py::test_a[x-1]",
         "tests/test_plots.py::test_c",
     ]
 
 
-def test_the_dependency_that_breaks_them_alone_is_named():
-    moves = {"keras": ("3.13", "3.15"), "numpy": ("2.0", "3.0")}
-    guilty = newest.culprits(moves, lambda name, version: (name, version) == ("numpy", "3.0"))
+def test_a_dependency_that_breaks_the_tests_alone_is_named():
+    upgrades = {"keras": ("3.13", "3.15"), "numpy": ("2.0", "3.0")}
+    guilty = newest.culprits(upgrades, lambda name, version: (name, version) == ("numpy", "3.0"))
     assert guilty == ["numpy"]
-    text = newest.summary(moves, ["tests/test_plots.py::test_c"], guilty)
+    text = newest.summary(upgrades, ["tests/test_plots.py::test_c"], guilty)
     assert "1 tests fail. With one of these alone they fail: numpy." in text
     assert "- `tests/test_plots.py::test_c`" in text and "- numpy: 2.0 → 3.0" in text
 
 
-def test_nobody_is_accused_where_all_pass_or_several_are_the_cause():
+def test_no_dependency_is_named_where_all_pass_or_several_are_the_cause():
     assert newest.summary({}, [], []) == "Newest releases: all tests pass.\n\nNothing moved since the lock.\n"
     assert "No direct dependency does it alone." in newest.summary({"keras": ("1", "2")}, ["x"], [])

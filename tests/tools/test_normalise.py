@@ -1,4 +1,4 @@
-"""The notebook normaliser: the same content gives the same bytes, and nothing that a reader sees changes."""
+"""The notebook normaliser: the same content gives the same bytes, and nothing visible to a reader changes."""
 
 import json
 import subprocess
@@ -63,8 +63,11 @@ def test_a_traceback_names_no_folder_of_the_machine():
     )
     error = new_output("error", ename="ValueError", evalue="no", traceback=list(lines))
     nb["cells"][0]["outputs"].append(json.loads(json.dumps(error)))
-    told = json.loads(normalise(json.dumps(nb)))["cells"][0]["outputs"][-1]["traceback"]
-    assert told == ["\x1b[32mlib/latentcells/checks.py:54\x1b[39m, in check", "site-packages/keras/a.py:1"]
+    traceback = json.loads(normalise(json.dumps(nb)))["cells"][0]["outputs"][-1]["traceback"]
+    assert traceback == [
+        "\x1b[32mlib/latentcells/checks.py:54\x1b[39m, in check",
+        "site-packages/keras/a.py:1",
+    ]
 
 
 def test_normal_form_is_stable():

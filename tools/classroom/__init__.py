@@ -1,1 +1,1 @@
-"""The classroom: exercise masters, the editions made of them, and the grading of a class."""
+"""The classroom: exercise masters, the editions made from them, and the grading of a class."""

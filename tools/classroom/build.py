@@ -1,4 +1,4 @@
-"""`make classroom SECRET=...`: the editions of every master, the marking guide and the chapters' figures."""
+"""`make classroom SECRET=...`: build the editions of every master, the marking guide and the chapters' figures."""
 
 import argparse
 import contextlib
@@ -20,40 +20,40 @@ from tools.wheel import build_wheel
 ROOT = Path(__file__).parents[2]
 MASTERS = ROOT / "book/exercises"
 CLASSROOM = ROOT / "_build/classroom"
-_MARKS = re.compile(  # what Otter leaves around a solution: nothing that a teacher wants to show
+_MARKS = re.compile(  # Otter's marks around a solution, which the teacher's edition does not need
     r' *# BEGIN SOLUTION NO PROMPT\n| *# END SOLUTION\n *""" # BEGIN PROMPT\n.*?""" +# END PROMPT', re.DOTALL
 )
 
 
 def build(paths: list[Path], out: Path, secret: str, wheel: Path | None = None) -> list[str]:
-    """Make the editions of each master in ``out``; one line for each thing that is wrong.
+    """Build the editions of each master in ``out``; return one line for each problem.
 
-    ``student/`` and ``teacher/`` hold a notebook a chapter, ``autograder/`` a zip a chapter for Gradescope, Otter
-    and `make grade`. A master with a problem is left out, and the others are made all the same.
+    ``student/`` and ``teacher/`` hold one notebook per chapter, ``autograder/`` one zip per chapter for Gradescope,
+    Otter and `make grade`. A master with a problem is left out, and the others are still built.
     """
     out.mkdir(parents=True, exist_ok=True)
     for folder in ("student", "teacher", "autograder"):
         shutil.rmtree(out / folder, ignore_errors=True)
         (out / folder).mkdir()
-    problems, made = [], []
+    problems, rendered = [], []
     for path in paths:
         try:
             master = masters.read(path)
             lines = list(masters.problems(master))
             if not lines:
-                made.append(variants.render(master, secret))
-                _assign(made[-1], out, wheel)
+                rendered.append(variants.render(master, secret))
+                _assign(rendered[-1], out, wheel)
         except ValueError as error:
             lines = [str(error)]
         problems += [f"{path.name}: {line}" for line in lines]
-    (out / "marking_guide.md").write_text(guide.marking_guide(made), encoding="utf8")
+    (out / "marking_guide.md").write_text(guide.marking_guide(rendered), encoding="utf8")
     if wheel:
         shutil.copy(wheel, out / "student")
     return problems
 
 
 def _assign(master: masters.Master, out: Path, wheel: Path | None) -> None:
-    """Run ``otter assign`` on a rendered master and keep what it makes."""
+    """Run ``otter assign`` on a rendered master and copy the editions that it makes to ``out``."""
     from otter.assign import main as otter_assign
 
     with tempfile.TemporaryDirectory() as folder:
@@ -66,12 +66,12 @@ def _assign(master: masters.Master, out: Path, wheel: Path | None) -> None:
         for cell in teacher.cells:
             cell.source = _MARKS.sub("", cell.source).rstrip()
         nbformat.write(teacher, out / f"teacher/{master.name}.ipynb")
-        made = next((work / "autograder").glob("*.zip"))
-        shutil.copy(made, out / f"autograder/{master.name}.zip")
+        autograder = next((work / "autograder").glob("*.zip"))
+        shutil.copy(autograder, out / f"autograder/{master.name}.zip")
 
 
 def _with_library(master: masters.Master, wheel: Path | None, work: Path) -> nbformat.NotebookNode:
-    """The master's notebook, whose autograder installs the library from the wheel in its own zip."""
+    """The master's notebook with settings that make the autograder install the library from the wheel in its zip."""
     notebook = copy.deepcopy(master.notebook)
     if wheel:
         shutil.copy(wheel, work)
@@ -84,7 +84,7 @@ def _with_library(master: masters.Master, wheel: Path | None, work: Path) -> nbf
 
 
 def main() -> int:
-    """Run the command line; the exit status."""
+    """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=CLASSROOM)
     args = parser.parse_args()

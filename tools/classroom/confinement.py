@@ -1,7 +1,7 @@
-"""What a submission may use, and what it may not do.
+"""The limits of a submission: what it may use and what it may not do.
 
-This protects a class from mistakes and from a curious student, not from an attacker: whoever grades strangers runs the
-grader in a container besides.
+They protect a class from mistakes and from a curious student, not from an attacker. To grade strangers, also run the
+grader in a container.
 """
 
 import contextlib
@@ -16,13 +16,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Limits:
-    """What a submission may use."""
+    """The resources that a submission may use."""
 
-    seconds: int = 60  # in all; then the process is killed
-    cell_seconds: int = 20  # a cell, or a check; then it is interrupted and the next one runs
-    megabytes: int = 2000  # memory beyond what the library takes
-    characters: int = 1_000_000  # of output; what is printed beyond is dropped
-    file_megabytes: int = 20  # the submission itself, and any file that it writes
+    seconds: int = 60  # for the whole submission; then the process is killed
+    cell_seconds: int = 20  # for a cell or a check; then it is interrupted and the next one runs
+    megabytes: int = 2000  # memory on top of what the library uses
+    characters: int = 1_000_000  # of output; anything printed beyond that is dropped
+    file_megabytes: int = 20  # for the submission itself and for each file that it writes
 
 
 LIMITS = Limits()
@@ -35,9 +35,9 @@ _PROGRAMS = {"subprocess.Popen", "socket.connect"} | {
 
 
 def guard(forbidden: list[Path], refused: list[str]) -> None:
-    """Refuse, for the rest of this process, to open what lies under these folders and to start programs.
+    """Refuse, for the rest of this process, to open files under these folders and to start programs.
 
-    An audit hook of Python cannot be removed. What was refused is added to the list.
+    This uses a Python audit hook, which cannot be removed. Each refused action is added to ``refused``.
     """
 
     def refuse(what: str) -> None:
@@ -60,13 +60,13 @@ def guard(forbidden: list[Path], refused: list[str]) -> None:
 
 
 def confine(folder: Path, limits: Limits, forbidden: list[Path], refused: list[str]) -> None:
-    """Put this process under its limits, in an empty folder of its own."""
+    """Apply the limits to this process and move it to its own empty folder."""
     os.setsid()
     os.chdir(folder)
     tempfile.tempdir = str(folder)
     if sys.platform == "linux":
-        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        _lower(resource.RLIMIT_AS, taken + limits.megabytes * 1_000_000)
+        used_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        _lower(resource.RLIMIT_AS, used_bytes + limits.megabytes * 1_000_000)
     _lower(resource.RLIMIT_FSIZE, limits.file_megabytes * 1_000_000)
     _lower(resource.RLIMIT_CORE, 0)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -78,9 +78,9 @@ def _lower(kind: int, value: int) -> None:
     resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
 
-def close_all_but(kept: int) -> None:
-    """Close what this process inherited: through it a submission could disturb the server of the processes."""
+def close_all_but(keep_open: int) -> None:
+    """Close inherited file descriptors, through which a submission could disturb the fork server."""
     for number in [int(name) for name in os.listdir("/dev/fd")]:
-        if number > 2 and number != kept:
+        if number > 2 and number != keep_open:
             with contextlib.suppress(OSError):
                 os.close(number)

@@ -1,4 +1,4 @@
-"""The chapters' figures in a folder, ready for slides, with their captions."""
+"""Collect the chapters' figures and captions in a folder, ready for slides."""
 
 import base64
 import json
@@ -12,28 +12,28 @@ def collect(chapters: list[Path], out: Path) -> list[Path]:
     """Write every stored figure of the chapters to ``out`` and their captions to ``captions.md`` beside them."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    lines, made = ["# Figures\n\nText and figures: CC BY 4.0, the Latent Cells authors.\n"], []
+    lines, paths = ["# Figures\n\nText and figures: CC BY 4.0, the Latent Cells authors.\n"], []
     for chapter in chapters:
         lines.append(f"\n## {chapter.stem}\n")
         for number, (name, data, caption) in enumerate(_figures(chapter), start=1):
-            made.append(out / f"{chapter.stem}_{number:02d}_{name}")
-            made[-1].write_bytes(data)
-            lines.append(f"\n**{made[-1].name}**. {caption}\n")
+            paths.append(out / f"{chapter.stem}_{number:02d}_{name}")
+            paths[-1].write_bytes(data)
+            lines.append(f"\n**{paths[-1].name}**. {caption}\n")
     (out / "captions.md").write_text("".join(lines), encoding="utf8")
-    return made
+    return paths
 
 
 def _figures(chapter: Path):
-    """Name, bytes and caption of each figure of a chapter, in its order."""
+    """The name, bytes and caption of each figure of a chapter, in order."""
     for cell in json.loads(chapter.read_text(encoding="utf8"))["cells"]:
         if cell["cell_type"] == "markdown":
             for name, path, _, caption in map(myst.directive, myst.BLOCK.finditer("".join(cell["source"]))):
                 if name == "figure":
-                    drawn = (chapter.parent / path).resolve()
-                    yield drawn.name, drawn.read_bytes(), " ".join(caption.split())
+                    image = (chapter.parent / path).resolve()
+                    yield image.name, image.read_bytes(), " ".join(caption.split())
             continue
-        about = cell["metadata"].get("mystnb", {}).get("figure", {})
+        metadata = cell["metadata"].get("mystnb", {}).get("figure", {})
         for output in cell.get("outputs", []):
             if png := output.get("data", {}).get("image/png"):
                 data = base64.b64decode("".join(png))
-                yield f"{about.get('name', cell['id'])}.png", data, about.get("caption", "")
+                yield f"{metadata.get('name', cell['id'])}.png", data, metadata.get("caption", "")

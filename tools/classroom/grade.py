@@ -1,4 +1,4 @@
-"""`make grade SUBMISSIONS=folder`: grade a class unattended; a CSV with a row for every file, whatever it holds."""
+"""`make grade SUBMISSIONS=folder`: grade a class unattended and write a CSV with a row for every file."""
 
 import argparse
 import csv
@@ -22,7 +22,7 @@ from tools.classroom.confinement import LIMITS
 
 COLUMNS = ("file", "chapter", "points", "possible", "status", "questions", "notes", "seconds")
 
-# what the server imports once, for every submission
+# modules that the fork server imports once for all submissions
 PRELOADED = [
     "latentcells",
     "keras",
@@ -35,7 +35,7 @@ PRELOADED = [
 
 @dataclass
 class Grade:
-    """What is known of a submission."""
+    """What is known about a submission."""
 
     file: str
     chapter: str = ""
@@ -47,7 +47,7 @@ class Grade:
 
     @property
     def points(self) -> float:
-        """Points of the checks that passed."""
+        """The points of the checks that passed."""
         return round(sum(check["points"] for checks in self.checks.values() for check in checks), 6)
 
     def row(self) -> dict:
@@ -68,7 +68,7 @@ class Grade:
         }
 
     def feedback(self) -> str:
-        """What the student may read: the hints of the checks that failed, the hidden ones too."""
+        """The text for the student: the hints of the checks that failed, hidden checks included."""
         lines = [f"# {self.file}: {self.points:.2f} of {self.possible:.2f} points", "", *self.notes]
         for name, checks in self.checks.items():
             failed = [check for check in checks if check["error"]]
@@ -81,7 +81,7 @@ class Grade:
 
 
 def banks_of(classroom: Path) -> dict[str, dict[str, str]]:
-    """Test files by chapter and question, from the autograders."""
+    """The test files by chapter and question, read from the autograders."""
     banks = {}
     for path in sorted((classroom / "autograder").glob("*.zip")):
         with zipfile.ZipFile(path) as archive:
@@ -91,7 +91,7 @@ def banks_of(classroom: Path) -> dict[str, dict[str, str]]:
 
 
 def submissions(folder: Path) -> list[Path]:
-    """Every file of the folder, but hidden ones."""
+    """Every file in the folder that is not hidden."""
     return sorted(
         path
         for path in folder.rglob("*")
@@ -100,9 +100,9 @@ def submissions(folder: Path) -> list[Path]:
 
 
 def grade_all(folder: Path, classroom: Path, limits=LIMITS, jobs: int = 1) -> Iterator[Grade]:
-    """Grade every submission, each in a process of its own; grades come as they are ready.
+    """Grade every submission, each in its own process; yield the grades as they are ready.
 
-    The processes are forked from a server that has imported the library, so that each starts at once and clean.
+    The processes are forked from a server that has already imported the library, so that each starts fast and clean.
     """
     banks, waiting, running = banks_of(classroom), submissions(folder)[::-1], []
     if not banks:
@@ -110,16 +110,17 @@ def grade_all(folder: Path, classroom: Path, limits=LIMITS, jobs: int = 1) -> It
     forbidden = [classroom, folder, ROOT / "book/exercises", ROOT / "_build", ROOT / "chapters"]
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    warm = context.Process(target=worker.ready)  # so that no submission is charged for the server's imports
-    warm.start()
-    warm.join()
+    # so that no submission's time includes the server's imports
+    warm_up = context.Process(target=worker.ready)
+    warm_up.start()
+    warm_up.join()
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
                 running.append(Run(waiting.pop(), folder, context, list(banks), forbidden, limits))
-            heard = wait([run.pipe for run in running], timeout=0.2)
+            ready = wait([run.pipe for run in running], timeout=0.2)
             for run in list(running):
-                if run.pipe in heard and not run.listen(banks):
+                if run.pipe in ready and not run.listen(banks):
                     running.remove(run)
                     yield run.end()
                 elif time.monotonic() - run.started > limits.seconds:
@@ -131,55 +132,55 @@ def grade_all(folder: Path, classroom: Path, limits=LIMITS, jobs: int = 1) -> It
 
 
 class Run:
-    """A submission that is being graded: its process, its folder, and what it has said so far."""
+    """A submission that is being graded: its process, its folder and its grade so far."""
 
     def __init__(self, path: Path, folder: Path, context, chapters: list[str], forbidden: list[Path], limits):
         self.grade = Grade(str(path.relative_to(folder)))
-        self.place = Path(tempfile.mkdtemp())
-        self.pipe, theirs = context.Pipe()
-        arguments = (path, chapters, self.place, forbidden, limits, theirs)
+        self.workdir = Path(tempfile.mkdtemp())
+        self.pipe, worker_pipe = context.Pipe()
+        arguments = (path, chapters, self.workdir, forbidden, limits, worker_pipe)
         self.process = context.Process(target=worker.grade, args=arguments)
         self.process.start()
-        theirs.close()
+        worker_pipe.close()
         self.started = time.monotonic()
 
     def listen(self, banks: dict) -> bool:
-        """Take a message; whether more may come. What cannot be read ends the submission, not the class."""
+        """Receive one message; return whether more may come. An unreadable message ends only this submission."""
         try:
-            said = json.loads(self.pipe.recv_bytes(10_000_000))
-            self._take(said, banks)
+            message = json.loads(self.pipe.recv_bytes(10_000_000))
+            self._handle(message, banks)
         except Exception:
             return False
-        return "done" not in said and "broken" not in said
+        return "done" not in message and "broken" not in message
 
-    def _take(self, said: dict, banks: dict) -> None:
+    def _handle(self, message: dict, banks: dict) -> None:
         grade = self.grade
-        if "ready" in said:
+        if "ready" in message:
             self.started = time.monotonic()
-        if "broken" in said:
-            grade.status, grade.notes = "not graded", [said["broken"]]
-        if "chapter" in said:
-            grade.chapter = said["chapter"]
+        if "broken" in message:
+            grade.status, grade.notes = "not graded", [message["broken"]]
+        if "chapter" in message:
+            grade.chapter = message["chapter"]
             grade.possible = sum(map(_points, banks[grade.chapter].values()))
             grade.status = "the process ended before the checks"
-        if said.get("cells"):
+        if message.get("cells"):
             grade.status = "the process ended during the checks"
             self.pipe.send_bytes(json.dumps(banks[grade.chapter]).encode())
-        if "question" in said:
-            grade.checks[said["question"]] = said["checks"]
-        if said.get("done"):
+        if "question" in message:
+            grade.checks[message["question"]] = message["checks"]
+        if message.get("done"):
             grade.status = "graded"
-        grade.notes += said.get("notes", [])
+        grade.notes += message.get("notes", [])
 
     def end(self, stopped: str = "") -> Grade:
-        """End the process and whatever it started; what is known of the submission."""
+        """Kill the process and its children; return the grade."""
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             self.process.kill()
         self.process.join()
         self.pipe.close()
-        shutil.rmtree(self.place, ignore_errors=True)
+        shutil.rmtree(self.workdir, ignore_errors=True)
         self.grade.seconds = time.monotonic() - self.started
         if stopped:
             self.grade.status = "stopped"
@@ -188,37 +189,37 @@ class Run:
 
 
 def _points(source: str) -> float:
-    """What a test file in Otter's format is worth."""
+    """The points that a test file in Otter's format is worth."""
     return float(
         next(line for line in source.splitlines() if line.startswith("points = ")).partition("= ")[2]
     )
 
 
 def feedback_beside(out: Path) -> Path:
-    """The folder of the feedback that belongs to a CSV."""
+    """The feedback folder beside a CSV."""
     return out.with_name(f"{out.stem}_feedback")
 
 
 def write(grades: Iterable[Grade], out: Path) -> list[Grade]:
-    """Write a row for each grade as it comes, and its feedback; the grades."""
+    """Write a row and the feedback for each grade as it arrives; return the grades."""
     feedback = feedback_beside(out)
     feedback.mkdir(parents=True, exist_ok=True)
-    done = []
+    written = []
     with open(out, "w", newline="", encoding="utf8") as file:
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
         for grade in grades:
-            done.append(grade)
+            written.append(grade)
             table.writerow(grade.row())
             file.flush()
-            told = feedback / f"{grade.file}.md"
-            told.parent.mkdir(parents=True, exist_ok=True)
-            told.write_text(grade.feedback(), encoding="utf8")
-    return done
+            path = feedback / f"{grade.file}.md"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(grade.feedback(), encoding="utf8")
+    return written
 
 
 def main() -> int:
-    """Run the command line; the exit status."""
+    """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("submissions", help="a folder; every file in it gets a row")
     parser.add_argument("--classroom", type=Path, default=CLASSROOM)
@@ -228,14 +229,14 @@ def main() -> int:
     if not args.submissions or not Path(args.submissions).is_dir():
         print(f"{args.submissions!r} is no folder: make grade SUBMISSIONS=folder")
         return 2
-    os.environ["MPLBACKEND"] = "Agg"  # a submission's figures open no windows
+    os.environ["MPLBACKEND"] = "Agg"  # so that a submission's figures open no windows
     try:
-        done = write(grade_all(Path(args.submissions), args.classroom, jobs=args.jobs), args.out)
+        grades = write(grade_all(Path(args.submissions), args.classroom, jobs=args.jobs), args.out)
     except ValueError as error:
         print(error)
         return 2
-    print(f"{len(done)} submissions: {args.out}; feedback in {feedback_beside(args.out)}")
-    for grade in done:
+    print(f"{len(grades)} submissions: {args.out}; feedback in {feedback_beside(args.out)}")
+    for grade in grades:
         if grade.status != "graded" or grade.notes:
             print(f"  {grade.file}: {grade.status}; {'; '.join(grade.notes)}")
     return 0

@@ -1,13 +1,13 @@
-"""The marking guide: what each question is worth, how long it takes, and what students get wrong."""
+"""The marking guide: points, time and common wrong answers of each question."""
 
 from collections.abc import Iterator
 
 from tools.classroom.masters import Master, Question
 
 
-def marking_guide(made: list[Master]) -> str:
-    """The guide to the questions of these masters, in Markdown; only for teachers."""
-    return "\n".join(["# Marking guide", "", *(line for master in made for line in _chapter(master))])
+def marking_guide(rendered: list[Master]) -> str:
+    """The marking guide to these masters in Markdown; for teachers only."""
+    return "\n".join(["# Marking guide", "", *(line for master in rendered for line in _chapter(master))])
 
 
 def _chapter(master: Master) -> Iterator[str]:
@@ -16,9 +16,9 @@ def _chapter(master: Master) -> Iterator[str]:
     yield f"## {master.name}: {points} points, {minutes} minutes\n"
     yield "| question | points | minutes | level | checks (hidden) |\n| --- | --- | --- | --- | --- |"
     for question in master.questions:
-        about, hidden = question.heading, sum(check.hidden for check in question.checks)
+        heading, hidden = question.heading, sum(check.hidden for check in question.checks)
         checks = f"{len(question.checks)} ({hidden})"
-        cells = [question.name, question.config["points"], about["minutes"], about["level"], checks]
+        cells = [question.name, question.config["points"], heading["minutes"], heading["level"], checks]
         yield f"| {' | '.join(map(str, cells))} |"
     yield ""
     for question in master.questions:

@@ -1,6 +1,6 @@
-"""An exercise master: a notebook in the format of ``otter assign``, and what this course asks of it besides.
+"""An exercise master: a notebook in the format of ``otter assign`` that also meets this course's own rules.
 
-A question stands between raw cells ``# BEGIN QUESTION`` and ``# END QUESTION``. Two kinds of code cell are ours;
+A question stands between raw cells ``# BEGIN QUESTION`` and ``# END QUESTION``. Two kinds of code cell are our own;
 Otter drops both, since they begin with ``# IGNORE``:
 
 - ``# IGNORE wrong answer, fails CHECK: STORY``: an answer that students give, and the check that must refuse it. The
@@ -24,12 +24,12 @@ _BLOCK = re.compile(r"# (BEGIN|END) (QUESTION|SOLUTION|TESTS)\b|# ASSIGNMENT CON
 _HEADING = re.compile(r"^### (?P<title>.+) \((?P<minutes>\d+) minutes, (?P<level>[a-z-]+)\)$", re.MULTILINE)
 _WRONG = re.compile(r"# IGNORE wrong answer, fails (?P<check>\w+): (?P<story>.+)")
 _TEST = re.compile(r'"""\s*# BEGIN TEST CONFIG\n(?P<config>.*?)\n"""\s*# END TEST CONFIG\n', re.DOTALL)
-_PLACE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check of an answer: a function that raises, and the hint that a student then reads."""
+    """A check of an answer: a function that raises for a wrong one, and the hint that the student then reads."""
 
     name: str
     source: str
@@ -48,7 +48,7 @@ class WrongAnswer:
 
 @dataclass
 class Question:
-    """A question of a master; what is missing is empty."""
+    """A question of a master; missing parts are empty."""
 
     config: dict
     text: str = ""
@@ -60,14 +60,14 @@ class Question:
 
     @property
     def name(self) -> str:
-        """The name that Otter knows the question by."""
+        """The question's name in Otter."""
         return str(self.config.get("name", "?"))
 
     @property
     def heading(self) -> dict:
-        """Title, minutes and level, as its heading says; empty if it does not say them."""
-        found = _HEADING.search(self.text)
-        return found.groupdict() if found else {}
+        """Title, minutes and level from the question's heading; empty if the heading lacks them."""
+        match = _HEADING.search(self.text)
+        return match.groupdict() if match else {}
 
 
 @dataclass
@@ -104,7 +104,7 @@ def parse(path: Path, notebook: nbformat.NotebookNode) -> Master:
         if question is not None:
             question.cells.append(cell)
         if boundary is None:
-            _file(cell, master, question, block)
+            _add_cell(cell, master, question, block)
         elif boundary[2] is None:
             master.config = _settings(cell.source)
         elif boundary[2] == "QUESTION":
@@ -122,8 +122,8 @@ def _settings(text: str) -> dict:
     return settings if isinstance(settings, dict) else {}
 
 
-def _file(cell, master: Master, question: Question | None, block: str) -> None:
-    """Put a cell that is no boundary where it belongs."""
+def _add_cell(cell, master: Master, question: Question | None, block: str) -> None:
+    """Add a cell that is no boundary to the part that it belongs to."""
     if question is None:
         if cell.cell_type == "code" and not master.questions:
             master.setup.append(cell.source)
@@ -140,8 +140,8 @@ def _file(cell, master: Master, question: Question | None, block: str) -> None:
 
 
 def _check(source: str) -> Check:
-    found = _TEST.match(source)
-    config = _settings(found["config"]) if found else {}
+    match = _TEST.match(source)
+    config = _settings(match["config"]) if match else {}
     name = re.search(r"^def (\w+)\(", source, re.MULTILINE)
     return Check(
         name[1] if name else "?", source, bool(config.get("hidden")), config.get("failure_message") or ""
@@ -149,16 +149,16 @@ def _check(source: str) -> Check:
 
 
 def problems(master: Master) -> Iterator[str]:
-    """What the master lacks: a line each, without the master's name."""
+    """What the master lacks: one line per problem, without the master's name."""
     if master.config.get("name") != master.name:
         yield f"its ASSIGNMENT CONFIG has no `name: {master.name}`"
     if not master.setup:
         yield "no code cell before the first question imports what the questions use"
-    drawn = sum(bool(question.draw) for question in master.questions)
-    if len(master.questions) - drawn not in OWN:
-        yield f"{len(master.questions) - drawn} questions of its own; needed: {OWN.start} to {OWN.stop - 1}"
-    if drawn != VARIANTS:
-        yield f"{drawn} variants; needed: {VARIANTS}"
+    n_variants = sum(bool(question.draw) for question in master.questions)
+    if len(master.questions) - n_variants not in OWN:
+        yield f"{len(master.questions) - n_variants} questions of its own; needed: {OWN.start} to {OWN.stop - 1}"
+    if n_variants != VARIANTS:
+        yield f"{n_variants} variants; needed: {VARIANTS}"
     names = [question.name for question in master.questions]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"{names.count(name)} questions have the name {name}"
@@ -184,7 +184,7 @@ def _problems_of_question(question: Question) -> Iterator[str]:
         if not any(check.hidden is hidden for check in question.checks):
             yield f"no {kind} check"
     yield from _problems_of_hints(question)
-    if question.draw and not _PLACE.search(question.text + question.solution):
+    if question.draw and not _PLACEHOLDER.search(question.text + question.solution):
         yield "it draws numbers and uses none"
 
 
@@ -205,9 +205,9 @@ def _problems_of_hints(question: Question) -> Iterator[str]:
 def fill(text: str, values: dict[str, str]) -> str:
     """The text with each ``{{name}}`` replaced; raises ValueError for a name that was not drawn."""
 
-    def value_of(place: re.Match) -> str:
-        if place[1] not in values:
-            raise ValueError(f"{{{{{place[1]}}}}} is not among what draw returns: {', '.join(values)}")
-        return values[place[1]]
+    def value_of(placeholder: re.Match) -> str:
+        if placeholder[1] not in values:
+            raise ValueError(f"{{{{{placeholder[1]}}}}} is not among what draw returns: {', '.join(values)}")
+        return values[placeholder[1]]
 
-    return _PLACE.sub(value_of, text)
+    return _PLACEHOLDER.sub(value_of, text)

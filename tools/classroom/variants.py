@@ -1,4 +1,4 @@
-"""Numbers of a variant, drawn from a secret: a public repository holds neither them nor the answers."""
+"""Draw the numbers of a variant from a secret, so that a public repository holds neither them nor the answers."""
 
 import copy
 import hashlib
@@ -10,7 +10,7 @@ from tools.classroom import masters
 
 
 def generator(secret: str, chapter: str, question: str) -> np.random.Generator:
-    """The random generator of a question: the same for the same secret, another for any other."""
+    """The random generator of a question: the same for the same secret, different for another."""
     digest = hmac.new(secret.encode(), f"{chapter}/{question}".encode(), hashlib.sha256).digest()
     return np.random.default_rng(int.from_bytes(digest))
 
@@ -20,25 +20,25 @@ def render(master: masters.Master, secret: str) -> masters.Master:
     if not secret:
         raise ValueError("the secret is empty: any word that only you know will do")
     rendered = copy.deepcopy(master)
-    world = None
+    namespace = None
     for question in filter(lambda question: question.draw, rendered.questions):
-        world = world or _after_setup(master)
-        values = _drawn(question, world, generator(secret, master.name, question.name))
+        namespace = namespace or _setup_namespace(master)
+        values = _draw_values(question, namespace, generator(secret, master.name, question.name))
         for cell in question.cells:
             if not cell.source.startswith("# IGNORE draw"):
                 cell.source = masters.fill(cell.source, values)
     return masters.parse(master.path, rendered.notebook)
 
 
-def _after_setup(master: masters.Master) -> dict:
-    world: dict = {}
+def _setup_namespace(master: masters.Master) -> dict:
+    namespace: dict = {}
     for source in master.setup:
-        exec(compile(source, f"<{master.name}, setup>", "exec"), world)
-    return world
+        exec(compile(source, f"<{master.name}, setup>", "exec"), namespace)
+    return namespace
 
 
-def _drawn(question: masters.Question, world: dict, rng: np.random.Generator) -> dict[str, str]:
-    space = dict(world)
+def _draw_values(question: masters.Question, namespace: dict, rng: np.random.Generator) -> dict[str, str]:
+    space = dict(namespace)
     try:
         exec(compile(question.draw, f"<{question.name}, draw>", "exec"), space)
         values = space["draw"](rng)
@@ -50,7 +50,7 @@ def _drawn(question: masters.Question, world: dict, rng: np.random.Generator) ->
 
 
 def _plain(value):
-    """Arrays and NumPy's numbers as Python's own, so that a cell can hold them."""
+    """NumPy arrays and scalars as Python objects, so that their repr is valid in a cell."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     if isinstance(value, list | tuple):

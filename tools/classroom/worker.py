@@ -1,4 +1,4 @@
-"""One submission in one process: run its cells, then the checks on what they left."""
+"""Grade one submission in one process: run its cells, then run the checks on the resulting namespace."""
 
 import contextlib
 import io
@@ -16,28 +16,28 @@ from tools.classroom.confinement import MOST_NOTES, Limits, close_all_but, confi
 
 
 class TooLong(BaseException):
-    """A cell or a check ran longer than it may. No ``except Exception`` of a student catches it."""
+    """A cell or a check ran too long. A student's ``except Exception`` does not catch it."""
 
 
 class Output(io.TextIOBase):
-    """A standard output that counts, and keeps nothing."""
+    """A standard output that counts characters and stores none."""
 
     def __init__(self, limit: int):
         self.limit, self.written = limit, 0
 
     def write(self, text: str) -> int:
-        """Take the text and drop it."""
+        """Count the text and drop it."""
         self.written += len(text)
         return len(text)
 
     @property
     def full(self) -> bool:
-        """More was printed than allowed."""
+        """Whether more was printed than allowed."""
         return self.written > self.limit
 
 
 class Nothing:
-    """Stands for ``grader`` and ``get_ipython()``: whatever is called, nothing happens."""
+    """A stand-in for ``grader`` and ``get_ipython()`` whose methods all do nothing."""
 
     def __call__(self, *args, **kwargs):
         return self
@@ -47,35 +47,35 @@ class Nothing:
 
 
 def run_cells(notebook: nbformat.NotebookNode, limits: Limits) -> tuple[dict, list[str]]:
-    """Run the code cells in a fresh namespace; it, and a line for each cell that stopped."""
-    world = {"__name__": "__main__", "grader": Nothing(), "get_ipython": Nothing(), "display": Nothing()}
+    """Run the code cells in a fresh namespace; return it and a line for each cell that failed."""
+    namespace = {"__name__": "__main__", "grader": Nothing(), "get_ipython": Nothing(), "display": Nothing()}
     notes, transform = [], TransformerManager().transform_cell
     for number, cell in enumerate(notebook.cells, start=1):
         if cell.cell_type != "code" or "otter.Notebook(" in cell.source:
             continue
         try:
             with time_limit(limits.cell_seconds):
-                exec(compile(transform(cell.source), f"<cell {number}>", "exec"), world)
+                exec(compile(transform(cell.source), f"<cell {number}>", "exec"), namespace)
         except BaseException as error:
-            notes.append(f"cell {number}: {_said(error)}")
-    return world, notes
+            notes.append(f"cell {number}: {_describe(error)}")
+    return namespace, notes
 
 
-def run_checks(source: str, world: dict, limits: Limits) -> list[dict]:
+def run_checks(source: str, namespace: dict, limits: Limits) -> list[dict]:
     """The results of a question's test file in Otter's format: name, points, possible, hidden, hint, error."""
     from otter.test_files.exception_test import ExceptionTestFile
 
     results = []
     for case in ExceptionTestFile.from_string(source).test_cases:
         name = case.body.test_func.__name__
-        missing = [name for name in case.body._get_func_params() if name != "env" and name not in world]
+        missing = [name for name in case.body._get_func_params() if name != "env" and name not in namespace]
         error = f"not found: {', '.join(missing)} (was a cell deleted?)" if missing else ""
         if not missing:
             try:
                 with time_limit(limits.cell_seconds):
-                    case.body.call_func(world)
+                    case.body.call_func(namespace)
             except BaseException as failure:
-                error = _said(failure)
+                error = _describe(failure)
         results.append(
             {
                 "check": name,
@@ -89,8 +89,8 @@ def run_checks(source: str, world: dict, limits: Limits) -> list[dict]:
     return results
 
 
-def _said(error: BaseException) -> str:
-    """A line about an error, whatever a student's exception makes of being printed."""
+def _describe(error: BaseException) -> str:
+    """One line about an error, even if the exception's ``__str__`` fails."""
     try:
         first = str(error).splitlines()[:1]
     except Exception:
@@ -100,7 +100,7 @@ def _said(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def time_limit(seconds: int):
-    """Raise TooLong in what takes longer; again each second, should it be caught."""
+    """Raise TooLong in code that runs longer, and again every second in case it is caught."""
 
     def stop(*_):
         raise TooLong(f"stopped after {seconds} s")
@@ -115,35 +115,35 @@ def time_limit(seconds: int):
 
 
 def ready() -> None:
-    """Do nothing: a process that ran this has shown that the next ones can start at once."""
+    """Do nothing: once a process has run this, the server has imported everything and later ones start at once."""
 
 
 def grade(path: Path, chapters: list[str], folder: Path, forbidden: list[Path], limits: Limits, pipe) -> None:
-    """The life of the process: read, run, and ask for the checks only when the submission's cells have run.
+    """Read the submission, run its cells, then receive the checks and run them.
 
-    Sends lines of JSON: the chapter, then each question's results, then notes. The checks come through the pipe, so
-    that while the cells run they are nowhere in this process.
+    Sends JSON messages: the chapter, then each question's results, then the notes. The checks arrive through the pipe
+    only after the cells have run, so that the submission cannot find them in this process.
     """
     refused: list[str] = []
-    say = lambda **what: pipe.send_bytes(json.dumps(what).encode())  # noqa: E731
+    send = lambda **what: pipe.send_bytes(json.dumps(what).encode())  # noqa: E731
     output = Output(limits.characters)
     close_all_but(pipe.fileno())
-    say(ready=True)
+    send(ready=True)
     try:
         notebook = submission.read(path, limits.file_megabytes)
-        say(chapter=submission.chapter_of(notebook, path, chapters))
+        send(chapter=submission.chapter_of(notebook, path, chapters))
     except (ValueError, OSError) as error:
-        say(broken=str(error))
+        send(broken=str(error))
         return
     confine(folder, limits, forbidden, refused)
     sys.stdout = sys.stderr = output
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-    world, notes = run_cells(notebook, limits)
-    say(cells=True)
+    namespace, notes = run_cells(notebook, limits)
+    send(cells=True)
     for name, source in json.loads(pipe.recv_bytes()).items():
-        say(question=name, checks=run_checks(source, world, limits))
+        send(question=name, checks=run_checks(source, namespace, limits))
     if output.full:
         notes.insert(0, f"printed {output.written:,} characters: dropped")
-    say(notes=[*dict.fromkeys(refused), *notes][:MOST_NOTES], done=True)
+    send(notes=[*dict.fromkeys(refused), *notes][:MOST_NOTES], done=True)

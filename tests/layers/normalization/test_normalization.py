@@ -13,7 +13,7 @@ CONFIGS = (
     (GroupNormalization, {"groups": 3, "epsilon": 0.01}),
     (GroupNormalization, {"groups": MODULES, "epsilon": 0.01}),
 )
-PAIRS = {  # own and Keras's, made anew for each test
+PAIRS = {  # (our layer, Keras's layer), built anew for each test
     "batch": lambda: (BatchNormalization(momentum=0.9), keras.layers.BatchNormalization(momentum=0.9)),
     "layer": lambda: (LayerNormalization(), keras.layers.LayerNormalization()),
     "group": lambda: (GroupNormalization(3), keras.layers.GroupNormalization(3)),
@@ -31,7 +31,7 @@ def x():
 
 
 def give_weights(*layers):
-    """The same scale and offset, different for each feature."""
+    """Give all layers the same scales and offsets, which differ between features."""
     rng = np.random.default_rng(1)
     gamma, beta = rng.normal(1, 0.3, GENES), rng.normal(0, 0.3, GENES)
     for layer in layers:
@@ -41,7 +41,7 @@ def give_weights(*layers):
 
 
 def standardised(x, axis, epsilon=1e-3):
-    """The formula, in float64: the mean of squares, and epsilon under the root."""
+    """The equation in float64, with epsilon under the root."""
     x = np.asarray(x, "float64")
     centred = x - x.mean(axis=axis, keepdims=True)
     return centred / np.sqrt((centred**2).mean(axis=axis, keepdims=True) + epsilon)
@@ -57,24 +57,26 @@ def test_fulfils_what_every_layer_must(kind, config, x, tmp_path):
 @pytest.mark.parametrize("pair", PAIRS)
 @pytest.mark.parametrize("training", [True, False])
 def test_equals_keras(pair, training, x):
-    own, theirs = PAIRS[pair]()
-    give_weights(own, theirs)
-    keywords = {"training": training} if isinstance(own, BatchNormalization) else {}
-    for _ in range(2):  # the second call sees the averages that the first one moved
-        np.testing.assert_allclose(own(x, **keywords), theirs(x, **keywords), rtol=1e-6, atol=2e-6)
-    for mine, other in zip(own.non_trainable_variables, theirs.non_trainable_variables, strict=True):
-        np.testing.assert_allclose(mine, other, rtol=1e-6, atol=1e-6)
+    layer, reference = PAIRS[pair]()
+    give_weights(layer, reference)
+    keywords = {"training": training} if isinstance(layer, BatchNormalization) else {}
+    for _ in range(2):  # the second call uses the averages that the first one updated
+        np.testing.assert_allclose(layer(x, **keywords), reference(x, **keywords), rtol=1e-6, atol=2e-6)
+    for average, expected in zip(
+        layer.non_trainable_variables, reference.non_trainable_variables, strict=True
+    ):
+        np.testing.assert_allclose(average, expected, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.backend
 @pytest.mark.parametrize("pair", PAIRS)
 def test_gradient_equals_keras(pair, x):
-    own, theirs = PAIRS[pair]()
-    give_weights(own, theirs)
-    keywords = {"training": True} if isinstance(own, BatchNormalization) else {}
+    layer, reference = PAIRS[pair]()
+    give_weights(layer, reference)
+    keywords = {"training": True} if isinstance(layer, BatchNormalization) else {}
     weights = np.random.default_rng(2).normal(size=x.shape).astype("float32")
-    pulls = [gradient(lambda a, f=layer: weights * f(a, **keywords), x)[0] for layer in (own, theirs)]
-    np.testing.assert_allclose(*pulls, rtol=1e-5, atol=2e-6)
+    gradients = [gradient(lambda a, f=f: weights * f(a, **keywords), x)[0] for f in (layer, reference)]
+    np.testing.assert_allclose(*gradients, rtol=1e-5, atol=2e-6)
 
 
 @pytest.mark.backend
@@ -89,18 +91,18 @@ def test_layer_takes_the_moments_of_a_cell_over_the_genes(x):
 
 @pytest.mark.backend
 def test_group_takes_the_moments_of_a_cell_over_the_genes_of_a_group(x):
-    found = np.asarray(GroupNormalization(MODULES)(x))
+    result = np.asarray(GroupNormalization(MODULES)(x))
     for module in range(3):
-        of_module = np.array(MODULES) == module
-        np.testing.assert_allclose(found[:, of_module], standardised(x[:, of_module], axis=1), atol=1e-5)
+        genes = np.array(MODULES) == module
+        np.testing.assert_allclose(result[:, genes], standardised(x[:, genes], axis=1), atol=1e-5)
 
 
 @pytest.mark.backend
 def test_modules_are_contiguous_groups_of_permuted_genes(x):
     label = np.repeat([0, 1, 2], 4)
     order = np.random.default_rng(3).permutation(GENES)
-    found = GroupNormalization(label[order])(x[:, order])
-    np.testing.assert_allclose(found, np.asarray(GroupNormalization(3)(x))[:, order], atol=1e-6)
+    result = GroupNormalization(label[order])(x[:, order])
+    np.testing.assert_allclose(result, np.asarray(GroupNormalization(3)(x))[:, order], atol=1e-6)
 
 
 @pytest.mark.backend
@@ -139,7 +141,7 @@ def test_moving_averages_follow_the_batches(x):
 
 
 @pytest.mark.backend
-def test_inference_moves_nothing_and_uses_the_averages(x):
+def test_inference_uses_the_averages_and_does_not_change_them(x):
     layer = BatchNormalization(momentum=0.0)
     layer(x, training=True)
     np.testing.assert_allclose(layer(x[:1]), np.asarray(layer(x, training=True))[:1], atol=1e-5)
@@ -149,7 +151,7 @@ def test_inference_moves_nothing_and_uses_the_averages(x):
 
 
 @pytest.mark.backend
-def test_a_frozen_layer_infers_in_training(x):
+def test_a_frozen_layer_uses_its_averages_in_training(x):
     layer = BatchNormalization()
     layer.build(x.shape)
     layer.trainable = False
@@ -160,11 +162,11 @@ def test_a_frozen_layer_infers_in_training(x):
 @pytest.mark.backend
 def test_masked_cells_do_not_count(x):
     mask = np.arange(CELLS) < 6
-    own, theirs, few = BatchNormalization(), keras.layers.BatchNormalization(), BatchNormalization()
-    found = np.asarray(own(x, training=True, mask=mask))
-    np.testing.assert_allclose(found, theirs(x, training=True, mask=mask), rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(found[mask], few(x[mask], training=True), atol=1e-5)
-    np.testing.assert_allclose(own.moving_variance, few.moving_variance, atol=1e-6)
+    layer, reference, unmasked = BatchNormalization(), keras.layers.BatchNormalization(), BatchNormalization()
+    result = np.asarray(layer(x, training=True, mask=mask))
+    np.testing.assert_allclose(result, reference(x, training=True, mask=mask), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(result[mask], unmasked(x[mask], training=True), atol=1e-5)
+    np.testing.assert_allclose(layer.moving_variance, unmasked.moving_variance, atol=1e-6)
 
 
 @pytest.mark.backend

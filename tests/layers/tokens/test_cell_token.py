@@ -17,7 +17,7 @@ def test_fulfils_what_every_layer_must(tmp_path):
     run_layer_test(CellToken, {"seed": 3}, (T, MASK), tmp_path)
 
 
-def test_comes_first_and_is_the_same_for_every_cell():
+def test_the_cell_token_comes_first_and_is_the_same_for_every_cell():
     layer = CellToken(seed=1)
     t, mask = map(keras.ops.convert_to_numpy, layer(T, MASK))
     np.testing.assert_array_equal(t, np.concatenate([np.tile(layer.token.numpy(), (4, 1, 1)), T], axis=1))

@@ -9,7 +9,7 @@ MEMBERS = [[0, 2, 5], [4], [5, 1]]
 X = np.float32(np.random.default_rng(0).normal(size=(8, 6)))
 
 
-def of(layer, x):
+def apply(layer, x):
     return keras.ops.convert_to_numpy(layer(x))
 
 
@@ -33,11 +33,11 @@ def test_is_a_dense_layer_with_a_masked_kernel():
         kernel[genes, s] = stored[s, : len(genes)]
     dense.build((None, 6))
     dense.set_weights([kernel.reshape(6, 12), layer.bias.numpy().ravel()])
-    np.testing.assert_allclose(of(layer, X), of(dense, X).reshape(8, 3, 4), atol=1e-6)
+    np.testing.assert_allclose(apply(layer, X), apply(dense, X).reshape(8, 3, 4), atol=1e-6)
 
 
 @pytest.mark.backend
-def test_a_set_reads_its_own_genes_and_no_others():
+def test_a_set_depends_only_on_its_own_genes():
     layer = built()
     for s, genes in enumerate(MEMBERS):
         (slope,) = gradient(lambda x, s=s: layer(x)[:, s] ** 2, X)
@@ -48,11 +48,11 @@ def test_a_set_reads_its_own_genes_and_no_others():
 def test_members_may_be_numbers_of_numpy():
     layer = built([np.array(genes) for genes in MEMBERS])
     assert layer.get_config()["members"] == MEMBERS
-    np.testing.assert_array_equal(of(layer, X), of(built(), X))
+    np.testing.assert_array_equal(apply(layer, X), apply(built(), X))
 
 
 @pytest.mark.backend
-def test_every_gene_starts_small_whatever_the_size_of_its_set():
+def test_initial_weights_are_small_for_sets_of_every_size():
     members = [list(range(200)), [0], list(range(60))]
     layer = GeneSetTokens(members, 100, seed=0)
     layer.build((None, 200))

@@ -11,7 +11,7 @@ X[0] = 0.0
 X[1, 1:] = 0.0
 
 
-def of(layer, x):
+def apply(layer, x):
     return {key: keras.ops.convert_to_numpy(value) for key, value in layer(x).items()}
 
 
@@ -24,7 +24,7 @@ def adapted(*args, **kwargs):
 @pytest.mark.backend
 @pytest.mark.parametrize(("how", "n_tokens"), [("all", None), ("expressed", 4), ("rank", 4)])
 def test_fulfils_what_every_layer_must(how, n_tokens, tmp_path):
-    """A rank has no gradient, the values of the others have."""
+    """Ranks have no gradient; the values of the other kinds have one."""
     run_layer_test(
         GeneTokens,
         {"how": how, "n_tokens": n_tokens},
@@ -43,49 +43,49 @@ def test_the_means_are_saved(tmp_path):
     model = keras.Model(inputs, layer(inputs))
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    got = of(layer, X)
-    for key, value in of(loaded, X).items():
-        np.testing.assert_array_equal(value, got[key])
-        assert model.output[key].shape == (None, 4) and model.output[key].dtype == got[key].dtype.name
-    assert not np.array_equal(of(GeneTokens("rank", n_tokens=4), X)["gene"], got["gene"])
+    result = apply(layer, X)
+    for key, value in apply(loaded, X).items():
+        np.testing.assert_array_equal(value, result[key])
+        assert model.output[key].shape == (None, 4) and model.output[key].dtype == result[key].dtype.name
+    assert not np.array_equal(apply(GeneTokens("rank", n_tokens=4), X)["gene"], result["gene"])
 
 
 @pytest.mark.backend
 def test_all_genes_are_tokens():
-    got = of(GeneTokens("all"), X)
-    np.testing.assert_array_equal(got["gene"], np.tile(np.arange(9), (7, 1)))
-    np.testing.assert_array_equal(got["value"], X)
-    assert got["mask"].dtype == bool and got["mask"].all()
+    result = apply(GeneTokens("all"), X)
+    np.testing.assert_array_equal(result["gene"], np.tile(np.arange(9), (7, 1)))
+    np.testing.assert_array_equal(result["value"], X)
+    assert result["mask"].dtype == bool and result["mask"].all()
 
 
 @pytest.mark.backend
 @pytest.mark.parametrize("n_tokens", [1, 4, 9])
 @pytest.mark.parametrize("how", ["expressed", "rank"])
 def test_the_largest_are_tokens(how, n_tokens):
-    """By NumPy's sort; of equal values, which are zeros here, none is a token."""
+    """The reference uses NumPy's sort; the only ties are zeros, which are never tokens."""
     score = X / X.mean(axis=0) if how == "rank" else X
     order = np.argsort(-score, axis=1, kind="stable")[:, :n_tokens]
-    got = of(adapted(how, n_tokens=n_tokens), X)
-    there = np.take_along_axis(X, order, axis=1) > 0
-    np.testing.assert_array_equal(got["mask"], there)
-    np.testing.assert_array_equal(got["gene"][there], order[there])
+    result = apply(adapted(how, n_tokens=n_tokens), X)
+    expressed = np.take_along_axis(X, order, axis=1) > 0
+    np.testing.assert_array_equal(result["mask"], expressed)
+    np.testing.assert_array_equal(result["gene"][expressed], order[expressed])
     if how == "expressed":
-        np.testing.assert_array_equal(got["value"], np.take_along_axis(X, order, axis=1))
+        np.testing.assert_array_equal(result["value"], np.take_along_axis(X, order, axis=1))
 
 
 @pytest.mark.backend
-def test_the_rank_heeds_the_mean_of_the_training_cells_alone():
+def test_the_rank_depends_only_on_the_mean_of_the_training_cells():
     layer = GeneTokens("rank", n_tokens=3)
     layer.adapt(np.float32([[8, 2, 1, 0], [8, 4, 0, 0]]))  # means 8, 3, 0.5, 0
-    got = of(layer, np.float32([[9, 4, 1, 7], [9, 4, 0, 7]]))
-    np.testing.assert_array_equal(got["gene"][:, :2], [[2, 1], [1, 0]])
-    np.testing.assert_array_equal(got["mask"], [[True, True, True], [True, True, False]])
-    assert not (got["gene"] == 3)[got["mask"]].any(), "a gene that no training cell has is no token"
+    result = apply(layer, np.float32([[9, 4, 1, 7], [9, 4, 0, 7]]))
+    np.testing.assert_array_equal(result["gene"][:, :2], [[2, 1], [1, 0]])
+    np.testing.assert_array_equal(result["mask"], [[True, True, True], [True, True, False]])
+    assert not (result["gene"] == 3)[result["mask"]].any(), "a gene that no training cell has is no token"
 
 
 @pytest.mark.backend
 def test_the_means_are_those_of_all_blocks_of_cells():
-    """A float64 sum, whatever the blocks."""
+    """They are float64 sums for any blocks."""
     whole, blocks = GeneTokens("rank", n_tokens=4), GeneTokens("rank", n_tokens=4)
     whole.adapt(X)
     blocks.adapt(X[i : i + 3] for i in range(0, len(X), 3))
@@ -95,20 +95,20 @@ def test_the_means_are_those_of_all_blocks_of_cells():
 
 
 @pytest.mark.backend
-def test_a_cell_is_chosen_for_alone():
+def test_tokens_of_a_cell_do_not_depend_on_other_cells():
     layer = adapted("rank", n_tokens=4)
-    alone = [of(layer, cell[None]) for cell in X]
-    for key, value in of(layer, X).items():
+    alone = [apply(layer, cell[None]) for cell in X]
+    for key, value in apply(layer, X).items():
         np.testing.assert_array_equal(value, np.concatenate([cell[key] for cell in alone]))
 
 
 @pytest.mark.backend
 def test_half_precision_keeps_the_genes():
-    """Their order is that of float32, where bfloat16 would see ties."""
+    """Their order is that of float32; bfloat16 would have ties."""
     x = np.float32([[1.0, 1.001, 1.002, 1.003]])
     for policy in ("mixed_bfloat16", "mixed_float16"):
-        got = of(GeneTokens("expressed", n_tokens=4, dtype=policy), x)
-        np.testing.assert_array_equal(got["gene"], [[3, 2, 1, 0]])
+        result = apply(GeneTokens("expressed", n_tokens=4, dtype=policy), x)
+        np.testing.assert_array_equal(result["gene"], [[3, 2, 1, 0]])
 
 
 @pytest.mark.parametrize(

@@ -21,19 +21,21 @@ def pooling(kind):
     return layer
 
 
-def of(function, *arrays):
+def apply(function, *arrays):
     return keras.ops.convert_to_numpy(function(*arrays))
 
 
 def by_hand(kind, t, mask):
-    """In float64, one cell at a time."""
-    found = []
-    for tokens, there in zip(t.astype("float64"), mask, strict=True):
-        kept = tokens[there]
-        weight = {"mean": 0.0 * kept[:, 0], "attention": kept @ QUERY}.get(kind)
-        weight = np.arange(len(kept)) == 0 if weight is None else np.exp(weight) / np.exp(weight).sum()
-        found.append(weight @ kept)
-    return np.array(found)
+    """The reference, in float64, one cell at a time."""
+    pooled = []
+    for tokens, visible in zip(t.astype("float64"), mask, strict=True):
+        visible_tokens = tokens[visible]
+        weight = {"mean": 0.0 * visible_tokens[:, 0], "attention": visible_tokens @ QUERY}.get(kind)
+        weight = (
+            np.arange(len(visible_tokens)) == 0 if weight is None else np.exp(weight) / np.exp(weight).sum()
+        )
+        pooled.append(weight @ visible_tokens)
+    return np.array(pooled)
 
 
 @pytest.mark.backend
@@ -46,34 +48,34 @@ def test_fulfils_what_every_layer_must(kind, tmp_path):
 @pytest.mark.parametrize("mask", [MASK, None], ids=["some", "all"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_is_a_weighted_mean_of_the_tokens(kind, mask):
-    there = np.ones_like(MASK) if mask is None else mask
-    np.testing.assert_allclose(of(pooling(kind), T, mask), by_hand(kind, T, there), atol=1e-6)
+    visible = np.ones_like(MASK) if mask is None else mask
+    np.testing.assert_allclose(apply(pooling(kind), T, mask), by_hand(kind, T, visible), atol=1e-6)
 
 
 @pytest.mark.backend
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_masked_token_changes_nothing(kind):
     other = np.where(MASK[..., None], T, 1e3 * T[::-1])
-    np.testing.assert_array_equal(of(pooling(kind), other, MASK), of(pooling(kind), T, MASK))
+    np.testing.assert_array_equal(apply(pooling(kind), other, MASK), apply(pooling(kind), T, MASK))
 
 
 @pytest.mark.backend
 @pytest.mark.parametrize("kind", ["mean", "attention"])
 def test_tokens_have_no_order(kind):
     order = RNG.permutation(5)
-    got = of(pooling(kind), T[:, order], MASK[:, order])
-    np.testing.assert_allclose(got, of(pooling(kind), T, MASK), atol=1e-6)
+    result = apply(pooling(kind), T[:, order], MASK[:, order])
+    np.testing.assert_allclose(result, apply(pooling(kind), T, MASK), atol=1e-6)
 
 
 @pytest.mark.backend
 def test_attention_starts_as_the_mean():
     np.testing.assert_allclose(
-        of(TokenPooling("attention"), T, MASK), of(TokenPooling("mean"), T, MASK), atol=1e-6
+        apply(TokenPooling("attention"), T, MASK), apply(TokenPooling("mean"), T, MASK), atol=1e-6
     )
 
 
 @pytest.mark.backend
-def test_attention_learns_what_to_read():
+def test_the_gradient_reaches_only_visible_tokens():
     layer = pooling("attention")
     (slope,) = gradient(lambda t: layer(t, MASK), T)
     assert (slope[MASK] != 0).all() and (slope[~MASK] == 0).all()
@@ -82,15 +84,15 @@ def test_attention_learns_what_to_read():
 @pytest.mark.backend
 @pytest.mark.parametrize("dtype", ["float32", "mixed_float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_cell_without_a_token_gives_a_number(kind, dtype):
+def test_a_cell_without_tokens_gives_finite_values(kind, dtype):
     z = TokenPooling(kind, dtype=dtype)(T, np.zeros_like(MASK))
-    assert np.isfinite(of(keras.ops.cast, z, "float32")).all()
+    assert np.isfinite(apply(keras.ops.cast, z, "float32")).all()
 
 
 @pytest.mark.backend
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_only_token_is_the_cell(kind):
-    np.testing.assert_array_equal(of(pooling(kind), T[:, :1], MASK[:, :1]), T[:, 0])
+    np.testing.assert_array_equal(apply(pooling(kind), T[:, :1], MASK[:, :1]), T[:, 0])
 
 
 def test_a_kind_is_refused():
