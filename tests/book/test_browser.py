@@ -114,6 +114,24 @@ def test_every_formula_is_typeset(visit):
     assert page.locator(".math").count() == page.locator(".math:has(mjx-container)").count() > 20
 
 
+@pytest.mark.parametrize(("width", "wide"), [(1280, 0), (390, 4)])
+def test_the_keyboard_stops_only_at_formulas_that_scroll(visit, width, wide):
+    page = visit("book/notation.html", width=width)
+    assert page.locator("mjx-container").count() > 200
+    page.wait_for_function(f"document.querySelectorAll('mjx-container[tabindex=\"0\"]').length === {wide}")
+    stops = 0
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        focus = page.evaluate("document.activeElement.tagName")
+        if focus == "BODY":  # after the last stop
+            break
+        if focus == "MJX-CONTAINER":
+            stops += 1
+            page.keyboard.press("ArrowRight")
+            page.wait_for_function("document.activeElement.scrollLeft > 0")
+    assert focus == "BODY" and stops == wide
+
+
 def test_the_first_page_is_light(chromium, address):
     bodies = []
     page = chromium.new_page()
