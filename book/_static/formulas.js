@@ -7,7 +7,7 @@ const sizes = new ResizeObserver((changes) =>
   changes.forEach(({ target }) => (target.tabIndex = scrolls(target) ? 0 : -1))
 );
 window.addEventListener("load", () =>
-  window.MathJax?.startup.promise.then(() =>
+  window.MathJax?.startup?.promise.then(() =>
     document.querySelectorAll("mjx-container").forEach((formula) => sizes.observe(formula))
   )
 );
