@@ -1,9 +1,15 @@
-"""The book's own Sphinx extension: what follows from the published address, lists that hold items, a lean site."""
+"""The book's own Sphinx extension.
 
+What follows from the published address, the letters of the glossary, lists that hold
+items, a lean site.
+"""
+
+from itertools import groupby
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from docutils import nodes
+from sphinx import addnodes
 
 # Files of _static that no page asks for: source maps, MathJax's other bundles and languages, the parts that its bundle
 # tex-chtml.js holds already, fonts for old browsers.
@@ -25,6 +31,18 @@ def follow_address(app, config):
     known = bool(config.html_theme_options.get("repository_url"))
     for button in ("repository", "edit_page", "issues"):
         config.html_theme_options[f"use_{button}_button"] = known
+
+
+def letters(app, doctree):
+    """Put a row of letters on top of a glossary: each leads to its first term."""
+    for glossary in list(doctree.findall(addnodes.glossary)):
+        terms = [next(iter(item.findall(nodes.term))) for item in glossary[0]]
+        links = " ".join(
+            f'<a href="#{next(same)["ids"][0]}">{letter}</a>'
+            for letter, same in groupby(terms, lambda term: term.astext()[0].upper())
+        )
+        row = f'<nav class="lc-letters" aria-label="Terms by their first letter">{links}</nav>'
+        glossary.parent.insert(glossary.parent.index(glossary), nodes.raw("", row, format="html"))
 
 
 def math_where_needed(app, pagename, templatename, context, doctree):
@@ -51,6 +69,7 @@ def prune(app, exception):
 def setup(app):
     """Connect these to Sphinx; they come after the extensions whose work they change."""
     app.connect("config-inited", follow_address)
+    app.connect("doctree-read", letters)
     app.connect("html-page-context", math_where_needed, priority=900)
     app.connect("html-page-context", references_as_items)
     app.connect("build-finished", prune, priority=900)
