@@ -152,6 +152,34 @@ def test_search_finds(visit):
     assert not page.trouble
 
 
+FIRST = {  # the first result, and the first of the chapters
+    "VAE": ("book/glossary", "chapters/01_vae"),
+    "KL divergence": ("book/glossary", "chapters/01_vae"),
+    "layer normalization": ("chapters/02_normalization", "chapters/02_normalization"),
+    "layer normalisation": ("chapters/02_normalization", "chapters/02_normalization"),
+    "x or z": ("chapters/10_x_versus_z", "chapters/10_x_versus_z"),
+    "highly variable genes": ("chapters/03_hvg", "chapters/03_hvg"),
+    "notation": ("book/notation", None),
+}
+
+
+@pytest.mark.parametrize("query", FIRST)
+def test_search_puts_first_what_teaches_it(visit, query):
+    page = visit(f"search.html?q={query.replace(' ', '+')}")
+    page.get_by_text("Search finished").wait_for()
+    links = page.locator("#search-results li > a:first-child").evaluate_all(
+        "all => all.map(link => link.href)"
+    )
+    found = [re.search(r"[^/]+/[^/]+(?=\.html)", link)[0] for link in links]
+    first, chapter = FIRST[query]
+    assert found[0] == first
+    if chapter:
+        assert next(name for name in found if name.startswith("chapters/")) == chapter
+    behind = [name in ("book/corrections", "book/results") for name in found]
+    assert behind == sorted(behind), "Corrections or All results stands above another page"
+    assert not page.trouble
+
+
 def test_the_theme_toggles_and_is_kept(visit):
     page = visit("book/data.html", "dark")
     background = "getComputedStyle(document.body).backgroundColor"
