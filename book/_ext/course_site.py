@@ -1,9 +1,18 @@
-"""The book's own Sphinx extension: what follows from the published address, lists that hold items, a lean site."""
+"""The book's own Sphinx extension.
 
+What follows from the published address, the numbers of the chapters, the letters of the glossary, lists that hold
+items, a lean site.
+"""
+
+import re
+from itertools import groupby
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from docutils import nodes
+from sphinx import addnodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import docname_join
 
 # Files of _static that no page asks for: source maps, MathJax's other bundles and languages, the parts that its bundle
 # tex-chtml.js holds already, fonts for old browsers.
@@ -16,6 +25,13 @@ UNUSED = (
 USED = {"tex-chtml.js", "base.json", "en.json"}
 
 
+# "chapter 6", "Chapters 1, 2 and 5": the first place is linked with its word, the others are numbers.
+MENTION = re.compile(r"\b[Cc]hapter(?:\s+\d+|s\s+\d+(?:(?:,|,?\s+(?:and|or|to))\s+\d+)*)\b")
+PLACE = re.compile(r"(?:[Cc]hapters?\s+)?(\d+)")
+NO_MENTION = (nodes.reference, nodes.title, nodes.literal, nodes.FixedTextElement, nodes.raw, addnodes.pending_xref,
+              addnodes.desc)  # fmt: skip
+
+
 def follow_address(app, config):
     """Fill in what depends on the site's address and on the repository, where _config.yml names them."""
     if config.html_baseurl:
@@ -25,6 +41,68 @@ def follow_address(app, config):
     known = bool(config.html_theme_options.get("repository_url"))
     for button in ("repository", "edit_page", "issues"):
         config.html_theme_options[f"use_{button}_button"] = known
+
+
+def chapters(env) -> dict[int, str]:
+    """The page of each chapter, by the number that _toc.yml gives it."""
+    return {numbers[""][0]: page for page, numbers in env.toc_secnumbers.items() if numbers.get("")}
+
+
+def number_titles(app, env):
+    """Put the number into the titles of chapters; Sphinx has it in headings and in the sidebar alone."""
+    for number, page in chapters(env).items():
+        for titles in (env.titles, env.longtitles):
+            titles[page] = nodes.title("", f"{number}. {titles[page].astext()}")
+
+
+class LinkChapters(SphinxPostTransform):
+    """Link "chapter 6" to that chapter, and let a link that shows a chapter's title say its number."""
+
+    default_priority = 5  # before Sphinx resolves references
+
+    def run(self, **_):
+        """Change the links and the text of one page."""
+        pages = chapters(self.env)
+        numbers = {page: number for number, page in pages.items()}
+        for link in list(self.document.findall(addnodes.pending_xref)):
+            page = docname_join(link.get("refdoc", self.env.docname), link.get("reftarget", ""))
+            if link.get("reftype") == "doc" and not link["refexplicit"] and page in numbers:
+                title = self.env.titles[page].astext().removeprefix(f"{numbers[page]}. ")
+                link["refexplicit"], link[:] = True, [nodes.Text(f"{title} (chapter {numbers[page]})")]
+        for text in list(self.document.findall(nodes.Text)):
+            if MENTION.search(text) and not any(isinstance(above, NO_MENTION) for above in ancestors(text)):
+                text.parent.replace(text, list(self.linked(text, pages)))
+
+    def linked(self, text, pages):
+        """The nodes of a text in which mentions are links."""
+        done = 0
+        for mention in MENTION.finditer(text):
+            for place in PLACE.finditer(text, *mention.span()):
+                page = pages.get(int(place[1]), self.env.docname)
+                if page != self.env.docname:
+                    address = self.app.builder.get_relative_uri(self.env.docname, page)
+                    yield nodes.Text(text[done : place.start()])
+                    yield nodes.reference("", place[0], internal=True, refuri=address)
+                    done = place.end()
+        yield nodes.Text(text[done:])
+
+
+def ancestors(node):
+    """The nodes around a node, from the inside out."""
+    while node := node.parent:
+        yield node
+
+
+def letters(app, doctree):
+    """Put a row of letters on top of a glossary: each leads to its first term."""
+    for glossary in list(doctree.findall(addnodes.glossary)):
+        terms = [next(iter(item.findall(nodes.term))) for item in glossary[0]]
+        links = " ".join(
+            f'<a href="#{next(same)["ids"][0]}">{letter}</a>'
+            for letter, same in groupby(terms, lambda term: term.astext()[0].upper())
+        )
+        row = f'<nav class="lc-letters" aria-label="Terms by their first letter">{links}</nav>'
+        glossary.parent.insert(glossary.parent.index(glossary), nodes.raw("", row, format="html"))
 
 
 def math_where_needed(app, pagename, templatename, context, doctree):
@@ -51,6 +129,9 @@ def prune(app, exception):
 def setup(app):
     """Connect these to Sphinx; they come after the extensions whose work they change."""
     app.connect("config-inited", follow_address)
+    app.connect("doctree-read", letters)
+    app.connect("env-check-consistency", number_titles)
+    app.add_post_transform(LinkChapters)
     app.connect("html-page-context", math_where_needed, priority=900)
     app.connect("html-page-context", references_as_items)
     app.connect("build-finished", prune, priority=900)

@@ -80,7 +80,7 @@ def breakable(text) -> str:
     return escape(text).replace("_", "_<wbr>")
 
 
-def table_row(row, link, digits, settings) -> str:
+def table_row(row, digits, settings) -> str:
     """A row of a table, as HTML."""
     badge = ' <span class="lc-baseline">baseline</span>' if row["baseline"] else ""
     spread = "" if row["sd"] is None else f" ±\N{NO-BREAK SPACE}{row['sd']:,.{digits}f}"
@@ -90,15 +90,16 @@ def table_row(row, link, digits, settings) -> str:
             f"<td>{breakable(row['setting'])}</td>" if settings else "",
             f'<td data-value="{row["mean"]!r}">{row["mean"]:,.{digits}f}{spread}</td>',
             f"<td>{len(row['values'])}</td>",
-            f"<td>{link} <code>{escape(row['made_by'])}</code></td></tr>",
+            f"<td><code>{escape(row['made_by'])}</code></td></tr>",
         )
     )
 
 
 def table(base, rows, link, over) -> str:
-    """A table of one metric on one data set, as HTML."""
+    """A table of one metric on one data set, as HTML; its caption has the only link to the chapter."""
     dataset, unit = (escape(rows[0][key]) for key in ("dataset", "unit"))
-    caption = f"<code>{base}</code> on <code>{dataset}</code>" + ("" if unit == "1" else f", {unit}")
+    unit = "" if unit == "1" else f", {unit}"
+    caption = f"<code>{base}</code> on <code>{dataset}</code>{unit}. {link}"
     settings, digits = any(row["setting"] for row in rows), decimals(rows)
     text, number = (f' data-sort="{kind}"' for kind in ("text", "number"))
     heads = (
@@ -111,7 +112,7 @@ def table(base, rows, link, over) -> str:
     columns = "".join(
         f'<th scope="col"{sort}>{head}</th>' for head, sort in heads if settings or head != "Setting"
     )
-    body = "\n".join(table_row(row, link, digits, settings) for row in rows)
+    body = "\n".join(table_row(row, digits, settings) for row in rows)
     return (
         f'<table class="table lc-results"><caption>{caption}</caption>'
         f"<thead><tr>{columns}</tr></thead>\n<tbody>{body}</tbody></table>"

@@ -118,6 +118,24 @@ def test_every_formula_is_typeset(visit):
     assert page.locator(".math").count() == page.locator(".math:has(mjx-container)").count() > 20
 
 
+@pytest.mark.parametrize(("width", "wide"), [(1280, 0), (390, 4)])
+def test_the_keyboard_stops_only_at_formulas_that_scroll(visit, width, wide):
+    page = visit("book/notation.html", width=width)
+    assert page.locator("mjx-container").count() > 200
+    page.wait_for_function(f"document.querySelectorAll('mjx-container[tabindex=\"0\"]').length === {wide}")
+    stops = 0
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        focus = page.evaluate("document.activeElement.tagName")
+        if focus == "BODY":  # after the last stop
+            break
+        if focus == "MJX-CONTAINER":
+            stops += 1
+            page.keyboard.press("ArrowRight")
+            page.wait_for_function("document.activeElement.scrollLeft > 0")
+    assert focus == "BODY" and stops == wide
+
+
 def test_the_first_page_is_light(chromium, address):
     bodies = []
     page = chromium.new_page()
@@ -135,6 +153,34 @@ def test_search_finds(visit):
     page.keyboard.press("Enter")
     page.wait_for_url("**/search.html?q=posterior+collapse")
     page.locator("#search-results li a[href*='chapters/01_vae.html']").first.wait_for()
+    assert not page.trouble
+
+
+FIRST = {  # the first result, and the first of the chapters
+    "VAE": ("book/glossary", "chapters/01_vae"),
+    "KL divergence": ("book/glossary", "chapters/01_vae"),
+    "layer normalization": ("chapters/02_normalization", "chapters/02_normalization"),
+    "layer normalisation": ("chapters/02_normalization", "chapters/02_normalization"),
+    "x or z": ("chapters/10_x_versus_z", "chapters/10_x_versus_z"),
+    "highly variable genes": ("chapters/03_hvg", "chapters/03_hvg"),
+    "notation": ("book/notation", None),
+}
+
+
+@pytest.mark.parametrize("query", FIRST)
+def test_search_puts_first_what_teaches_it(visit, query):
+    page = visit(f"search.html?q={query.replace(' ', '+')}")
+    page.get_by_text("Search finished").wait_for()
+    links = page.locator("#search-results li > a:first-child").evaluate_all(
+        "all => all.map(link => link.href)"
+    )
+    found = [re.search(r"[^/]+/[^/]+(?=\.html)", link)[0] for link in links]
+    first, chapter = FIRST[query]
+    assert found[0] == first
+    if chapter:
+        assert next(name for name in found if name.startswith("chapters/")) == chapter
+    behind = [name in ("book/corrections", "book/results") for name in found]
+    assert behind == sorted(behind), "Corrections or All results stands above another page"
     assert not page.trouble
 
 

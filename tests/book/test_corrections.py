@@ -607,5 +607,5 @@ def test_the_page_and_the_tests_name_each_other():
 def test_every_entry_has_all_its_parts():
     entries = re.split(r"^### C\d\d ", PAGE.read_text(encoding="utf-8"), flags=re.M)[1:]
     for entry in entries:
-        for part in ("**It says**", "**Wrong**", "**Right**", "**Test**", "**Chapter**"):
+        for part in ("**It says**", "**Wrong**", "**Right**", "**Test**", "**Where**"):
             assert entry.count(part) == 1, (part, entry[:60])

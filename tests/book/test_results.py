@@ -36,6 +36,7 @@ def tables(site):
 def table_rows(table):
     """What each row of a table says: the fields of a stored row, and the text that a reader sees."""
     base, dataset = (code.text for code in table.caption("code"))
+    chapter = re.search(r"chapters/(\d\d)_", table.caption.a["href"])[1]
     headers = [header.text for header in table.thead("th")]
     for tr in table.tbody("tr"):
         cells = dict(zip(headers, tr(["th", "td"]), strict=True))
@@ -48,7 +49,7 @@ def table_rows(table):
             "metric": f"{base}[{setting}]" if setting else base,
             "mean": float(cells["Mean ± sd"]["data-value"]),
             "n": int(tr("td")[-2].text),
-            "run": re.search(r"chapters/(\d\d)_", cells["Source"].a["href"])[1],
+            "run": chapter,
             "made_by": cells["Source"].code.text,
             "text": cells["Mean ± sd"].text,
         }
@@ -96,6 +97,13 @@ def test_one_table_of_each_data_set_is_open(tables):
     for section in {id(block.parent): block.parent for block in blocks}.values():
         within = section(class_="lc-block", recursive=False)
         assert [block.name for block in within] == ["div"] + ["details"] * (len(within) - 1)
+
+
+def test_a_table_links_to_its_chapter_once(tables):
+    for table in tables:
+        (link,) = table("a", href=True)
+        number = int(re.search(r"chapters/(\d\d)_", link["href"])[1])
+        assert table.find_parent(id=f"chapter-{number}") and link.text == f"Chapter {number}"
 
 
 def test_the_page_is_light(site):
