@@ -78,7 +78,9 @@ def visit(chromium, address):
         page.trouble = trouble = []
         page.on("console", lambda said: said.type == "error" and trouble.append(said.text))
         page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("response", lambda got: got.status < 400 or trouble.append(f"{got.status} {got.url}"))
+        page.on(
+            "response", lambda got: got.ok or got.status == 304 or trouble.append(f"{got.status} {got.url}")
+        )
         page.on("request", lambda asked: asked.url.startswith(address) or trouble.append(f"asks {asked.url}"))
         page.goto(address + path, wait_until="networkidle")
         return page

@@ -12,8 +12,8 @@ import tensorflow as tf
 from scipy import sparse
 
 import latentcells as lc
+from tests.helpers import EAGER
 
-EAGER = keras.backend.backend() == "tensorflow"  # a single step takes less than its tracing does
 CELLS, GENES = 24, 12
 RNG = np.random.default_rng(0)
 COUNTS = (RNG.poisson(RNG.gamma(2.0, 2.0, (2, GENES))[np.arange(CELLS) % 2]) + np.eye(CELLS, GENES)).astype(
