@@ -80,14 +80,16 @@ def test_nothing_is_lost(edition):
 
 
 def test_figures_dropdowns_and_references_are_shown(edition):
-    for source, plain in pairs(edition):
+    for path, (source, plain) in zip(CHAPTERS, pairs(edition), strict=True):
         before, after = "\n".join(texts(source)), "\n".join(texts(plain))
         assert after.count("![") == before.count("{figure}") == after.count("](data:image/svg+xml;base64,")
         assert after.count("<details>") == after.count("</details>") == before.count("{dropdown}") > 5
         cited = {key for keys in re.findall(r"\{footcite:.\}`([^`]+)`", before) for key in keys.split(",")}
         listed = after.partition("## References")[2].strip().splitlines()
         assert len(listed) == len(cited) and all(re.match(r"\d+\. .*<a href=", line) for line in listed)
-        assert re.search(r"^\*\*Fig\. \d+\.\*\* \w", after, re.M)
+        numbers = re.findall(r"^\*\*Fig\. (\d+)\.(\d+)\.\*\* \w", after, re.M)
+        figures = [(str(int(path.name[:2])), str(n)) for n in range(1, len(numbers) + 1)]
+        assert numbers and sorted(numbers, key=lambda number: int(number[1])) == figures
 
 
 def test_solutions_are_folded_away(edition):
