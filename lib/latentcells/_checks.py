@@ -106,21 +106,25 @@ def counted_cells(x, name="X") -> None:
         ValueError: as the two.
     """
     x = matrix(x, name)
-    if sparse.issparse(x) or x.dtype != np.float32 or x.ndim != 2 or not _are_counted(x):
+    if sparse.issparse(x) or x.dtype != np.float32 or x.ndim != 2 or not x.size or not _are_counted(x):
         counts(x, name)
         not_empty(x, name, genes=False)
 
 
-def _are_counted(x, rows=32) -> bool:
-    """Whether all values are counts and no cell is empty, a block at a time that a processor's cache holds."""
-    whole, equal = np.empty((rows, x.shape[1]), x.dtype), np.empty((rows, x.shape[1]), bool)
-    one_each = np.ones(x.shape[1], x.dtype)
-    for start in range(0, len(x), rows):
-        block = x[start : start + rows]
+def _are_counted(x, size=2**16) -> bool:
+    """Whether all values are counts and no cell is empty: ``size`` values at a time, which a processor's cache holds.
+
+    The bits of a float32, read as a whole number, grow with the value; those of a negative one
+    are beyond those of infinity. So one maximum tells whether a cell is empty, negative or infinite.
+    """
+    step, beyond = max(1, size // x.shape[1]), np.float32(np.inf).view(np.uint32)
+    whole, equal = np.empty((step, x.shape[1]), x.dtype), np.empty((step, x.shape[1]), bool)
+    for start in range(0, len(x), step):
+        block = x[start : start + step]
         n = len(block)
         np.equal(np.rint(block, out=whole[:n]), block, out=equal[:n])
-        total = block @ one_each
-        if not (equal[:n].all() and block.min() >= 0 and np.isfinite(total).all() and total.all()):
+        top = block.view(np.uint32).max(axis=1)
+        if not (equal[:n].all() and top.min() > 0 and top.max() < beyond):
             return False
     return True
 
