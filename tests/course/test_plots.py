@@ -19,9 +19,19 @@ def ax():
 
 
 def test_only_public_names_are_listed():
-    names = ["PALETTE", "confusion", "embedding", "name_places", "seeds", "ternary", "use_style"]
+    names = [
+        "METHODS",
+        "PALETTE",
+        "colour",
+        "confusion",
+        "embedding",
+        "name_places",
+        "seeds",
+        "ternary",
+        "use_style",
+    ]
     assert dir(plots) == plots.__all__ == names
-    assert dir(course) == course.__all__ == ["claim", "plots", "results"]
+    assert dir(course) == course.__all__ == ["claim", "plots", "results", "show"]
 
 
 def test_the_style_draws_on_an_opaque_white_background():
@@ -29,6 +39,31 @@ def test_the_style_draws_on_an_opaque_white_background():
         plots.use_style()
         assert plt.rcParams["savefig.facecolor"] == "white"
         assert plt.rcParams["axes.prop_cycle"].by_key()["color"] == list(plots.PALETTE)
+
+
+# -- colour ------------------------------------------------------------------------------------------------------
+
+
+def test_a_method_has_one_colour_whatever_its_variant():
+    for method in ("PCA", "PCA-10", "PCA-50, all genes"):
+        assert plots.colour(method) == plots.METHODS["PCA"]
+    assert plots.colour("linear conditional VAE, 10 dimensions") == plots.METHODS["conditional VAE"]
+    assert plots.colour("gene Transformer, pre-trained") == plots.METHODS["Transformer"]
+
+
+@pytest.mark.parametrize(
+    "alone", ["Barlow Twins VICReg supervised", "adversarial conditional domain-specific"]
+)
+def test_no_two_methods_of_a_chapter_share_a_colour(alone):
+    colours = [colour for name, colour in plots.METHODS.items() if name.split()[0] not in alone.split()]
+    assert len(set(colours)) == len(colours) == len(plots.METHODS) - 3
+
+
+def test_an_unknown_method_is_refused():
+    refused(
+        lambda: plots.colour("UMAP"),
+        r"^no colour for 'UMAP': choose from \['PCA', 'VAE', .*, or a colour of PALETTE$",
+    )
 
 
 # -- embedding ---------------------------------------------------------------------------------------------------

@@ -311,8 +311,9 @@ ENTRIES = OF_ADATA | OF_EMBEDDING | OF_MATRIX
 ELSEWHERE = {
     "claim": "tests/course/test_claim.py",
     "course.claim": "tests/course/test_claim.py",
+    "course.show": "tests/course/test_show.py",
     **{f"course.plots.{name}": "tests/course/test_plots.py"
-       for name in ("confusion", "name_places", "seeds", "ternary", "use_style")},
+       for name in ("colour", "confusion", "name_places", "seeds", "ternary", "use_style")},
     **{f"course.results.{name}": "tests/course/test_results.py"
        for name in ("load", "read", "row", "table", "validate", "values", "write")},
     "datasets.DataUnavailable": "tests/datasets/test_faults.py",

@@ -22,6 +22,8 @@ For the author of `chapters/NN_topic.ipynb`:
       - **B.** Why not.
       ```
 - A cell that draws has one figure and the metadata `mystnb: {image: {alt: ...}, figure: {caption: ...}}`.
+- A line of code ends at column COLUMNS, so that no page cuts it off.
+- A claim that compares numbers shows them: `lc.claim("the VAE is ahead", vae > pca, VAE=vae, PCA=pca)`.
 - A cell ends with what it shows or with `plt.show()`, never with a semicolon, which hides nothing from nbval.
 - A cell that fails on purpose is tagged `raises-exception`. Only tags control nbval; IGNORED in test_chapters.py
   counts the cells tagged `nbval-ignore-output`.
@@ -58,6 +60,7 @@ SECTIONS = [
     "quiz",
     "references",
 ]
+COLUMNS = 80
 HIDDEN_CODE = {"hide-input", "hide-cell", "remove-input", "remove-cell", "solution"}
 
 # A result typed into prose: a decimal fraction, or a number with a percent sign, a factor or a measured unit.
@@ -283,6 +286,39 @@ def no_closing_semicolon(chapter):
             yield f"cell {i} closes with a semicolon; IPython heeds it and nbval does not: plt.show()"
 
 
+def lines_end_in_time(chapter):
+    for i, cell in chapter.cells("code"):
+        for line in cell.source.splitlines():
+            if len(line) > COLUMNS:
+                yield f"cell {i} has a line of {len(line)} columns, at most {COLUMNS}: {line.strip()[:40]} …"
+
+
+def claims_show_their_numbers(chapter):
+    for i, cell in chapter.cells("code"):
+        for call in calls_of_claim(cell.source):
+            if not call.keywords and compares_numbers(call.args[1]):
+                yield f"cell {i}, line {call.lineno}: the claim compares numbers and shows none, claim(…, VAE=vae)"
+
+
+def calls_of_claim(source: str) -> list[ast.Call]:
+    """The calls of `claim` and `lc.claim` in a cell."""
+    calls = [node for node in ast.walk(parsed(source)) if isinstance(node, ast.Call)]
+    return [call for call in calls if ast.unparse(call.func) in ("claim", "lc.claim")]
+
+
+def compares_numbers(condition: ast.expr) -> bool:
+    """Whether an expression asks which number is larger, or whether two are close."""
+    close = {"isclose", "allclose"}
+    return any(
+        (
+            isinstance(node, ast.Compare)
+            and any(isinstance(op, ast.Lt | ast.LtE | ast.Gt | ast.GtE) for op in node.ops)
+        )
+        or (isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in close)
+        for node in ast.walk(condition)
+    )
+
+
 def finished(chapter):
     for i, cell in enumerate(chapter.nb.cells):
         if marker := re.search(r"\b(?:TODO|FIXME|XXX)\b", cell.source):
@@ -299,6 +335,13 @@ def prose_numbers(chapter):
             yield f"cell {i} types the number {number!r}: print it, read it from a stored run, or set it as code"
 
 
+def parsed(source: str) -> ast.Module:
+    """The code of a cell, without its magic lines."""
+    return ast.parse(
+        "\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!")))
+    )
+
+
 def exported_names() -> set[str]:
     """Every public class and function of the library, read from its source."""
     return {
@@ -312,10 +355,7 @@ def exported_names() -> set[str]:
 def defines_nothing_of_the_library(chapter):
     exported = exported_names()
     for i, cell in chapter.cells("code"):
-        code = "\n".join(
-            line for line in cell.source.splitlines() if not line.lstrip().startswith(("%", "!"))
-        )
-        for node in ast.parse(code).body:
+        for node in parsed(cell.source).body:
             if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name in exported:
                 yield f"cell {i} defines {node.name}, which latentcells already has"
 
@@ -405,6 +445,8 @@ RULES = (
     normalised,
     steered_by_tags,
     no_closing_semicolon,
+    lines_end_in_time,
+    claims_show_their_numbers,
     finished,
     prose_numbers,
     defines_nothing_of_the_library,

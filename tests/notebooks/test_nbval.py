@@ -11,6 +11,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbval.plugin import get_sanitize_patterns
 
+from conftest import with_stored_numbers
 from tests.notebooks.chapter_rules import ROOT
 
 
@@ -38,6 +39,37 @@ def nbval(folder, datasets, *notebooks, options=()):
 def test_outputs_are_compared_where_the_data_are_available(tmp_path):
     status, report = nbval(tmp_path, [], "print('stored')", "print('another')")
     assert (status, "outputs compared" in report, "1 failed, 1 passed" in report) == (1, True, True), report
+
+
+STORED = "a table\n✓ the VAE (layer) is ahead of 65 (VAE 0.740, PCA 1,234, p 3.00e-08)"
+
+
+@pytest.mark.parametrize(
+    ("printed", "same"),
+    [
+        (STORED, True),
+        (STORED.replace("0.740", "0.735").replace("1,234", "1,200").replace("3.00e-08", "8.10e-12"), True),
+        (STORED.replace("0.740", "0.700"), False),
+        (STORED.replace("1,234", "1,100"), False),
+        (STORED.replace("65", "66"), False),
+        (STORED.replace("PCA", "UMAP"), False),
+        (STORED.replace("ahead", "behind"), False),
+        (STORED.replace("✓", "-").replace("0.740", "0.741"), False),
+        (STORED + "\nmore", False),
+    ],
+)
+def test_only_a_claims_numbers_have_a_tolerance(printed, same):
+    assert (with_stored_numbers(printed, STORED) == STORED) == same
+
+
+@pytest.mark.slow
+def test_nbval_compares_the_numbers_of_a_claim_with_the_tolerance(tmp_path):
+    def claim(stored, printed):
+        output = new_output("stream", name="stdout", text=f"✓ it holds (VAE {stored})\n")
+        return [new_code_cell(f"print('✓ it holds (VAE {printed})')", execution_count=1, outputs=[output])]
+
+    status, report = nbval(tmp_path, [], claim("0.740", "0.741"), claim("0.740", "0.840"))
+    assert (status, "1 failed, 1 passed" in report) == (1, True), report
 
 
 @pytest.mark.slow

@@ -9,13 +9,43 @@ from cycler import cycler
 
 from latentcells import _arrays, _checks
 
-__all__ = ["PALETTE", "confusion", "embedding", "name_places", "seeds", "ternary", "use_style"]
+__all__ = [
+    "METHODS",
+    "PALETTE",
+    "colour",
+    "confusion",
+    "embedding",
+    "name_places",
+    "seeds",
+    "ternary",
+    "use_style",
+]
 
 #: Okabe & Ito's colours, then Tol's muted scheme: the common colour blindnesses merge no two of the ten.
 PALETTE = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9",
     "#D55E00", "#332288", "#999933", "#882255", "#666666",
 )  # fmt: skip
+
+#: One colour a method in every chapter; its variants differ by marker or line. Those of chapter 4 alone share theirs
+#: with those of chapter 5 alone.
+METHODS = {
+    "PCA": "#666666",
+    "VAE": "#0072B2",
+    "logistic regression": "#E69F00",
+    "Transformer": "#009E73",
+    "masked autoencoder": "#CC79A7",
+    "InfoNCE": "#56B4E9",
+    "Barlow Twins": "#999933",
+    "VICReg": "#332288",
+    "supervised network": "#882255",
+    "neighbour VAE": "#D55E00",
+    "adversarial VAE": "#999933",
+    "conditional VAE": "#332288",
+    "domain-specific VAE": "#882255",
+    "scVI": "#AA4499",
+    "Harmony": "#000000",
+}
 
 
 def __dir__():
@@ -46,6 +76,25 @@ def use_style() -> None:
             "legend.frameon": False,
         }
     )
+
+
+def colour(method) -> str:
+    """The method's colour in every figure of the book.
+
+    Args:
+        method: a name of `METHODS`, or words that contain one: ``"PCA-10"``, ``"linear conditional VAE"``.
+
+    Raises:
+        ValueError: for words that contain none.
+
+    Example:
+        >>> colour("PCA-10") == colour("PCA"), colour("conditional VAE, 2 dimensions") == colour("VAE")
+        (True, False)
+    """
+    named = [name for name in METHODS if name in method]
+    if not named:
+        raise ValueError(f"no colour for {method!r}: choose from {list(METHODS)}, or a colour of PALETTE")
+    return METHODS[max(named, key=len)]
 
 
 def embedding(ax, coordinates, label, title) -> None:
