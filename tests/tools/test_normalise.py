@@ -1,14 +1,18 @@
 """The notebook normaliser: the same content gives the same bytes, and nothing visible to a reader changes."""
 
+import base64
+import io
 import json
 import subprocess
 import sys
 
 import nbformat
+import numpy as np
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
 from tests.notebooks.chapter_rules import ROOT
-from tools.normalise import normalise
+from tools.normalise import lighter, normalise
 
 
 def messy() -> dict:
@@ -85,3 +89,20 @@ def test_check_names_the_file_and_changes_nothing(tmp_path):
     assert path.read_bytes() == before
     assert subprocess.run([*command, path], capture_output=True).returncode == 0
     assert subprocess.run([*command, "--check", path], capture_output=True).returncode == 0
+
+
+def test_a_figure_gets_a_palette_and_keeps_its_look():
+    rng = np.random.default_rng(0)
+    pixels = np.full((60, 80, 4), 255, np.uint8)
+    pixels[10:50, 10:70] = [0, 114, 178, 255]
+    pixels[20:30, 20:60, :3] = rng.integers(0, 256, (10, 40, 1))
+    pixels[0, 0] = 0  # transparent: white on every page
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    once = lighter(base64.b64encode(file.getvalue()).decode())
+    image = Image.open(io.BytesIO(base64.b64decode(once)))
+    assert image.mode == "P" and image.size == (80, 60)
+    seen = np.asarray(image.convert("RGB")).astype(int)
+    pixels[0, 0] = 255
+    assert np.abs(seen - pixels[..., :3]).max() <= 8
+    assert lighter(once) == once
