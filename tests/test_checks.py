@@ -7,6 +7,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
 from latentcells import _checks
+from tests.helpers import refused
 
 FORMATS = [np.asarray, sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array, sparse.csc_array]
 EXAMPLES = {
@@ -296,3 +297,32 @@ def test_proportions_sum_to_1_within_the_tolerance():
     _checks.proportions([[1, 0, 0], [0.5, 0.4, 0.2]], slack=0.2)
     with pytest.raises(ValueError, match=r"^parts must have the shape \(cells, parts\), got \(3, 1\)"):
         _checks.proportions(np.ones((3, 1)), "parts")
+
+
+@pytest.mark.parametrize("form", [np.asarray, np.asfortranarray, sparse.csr_matrix])
+@pytest.mark.parametrize("value", [-1, 0.5, np.nan, np.inf, -np.inf, 1e-40])
+def test_counted_cells_refuses_what_counts_refuses(form, value):
+    x = np.random.default_rng(0).poisson(0.5, (300, 400)).astype("float32")
+    x[:, 0] = 1
+    assert _checks._are_counted(form(x))  # told quickly
+    x[299, 399] = value
+    refused(lambda: _checks.counted_cells(form(x)), "^X must ")
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix, sparse.csc_matrix])
+def test_counted_cells_refuses_an_empty_cell(form):
+    x = np.eye(300, 400, dtype="float32")
+    _checks.counted_cells(form(x))
+    x[299, 299] = 0
+    refused(
+        lambda: _checks.counted_cells(form(x)),
+        r"^X has 1 cells with a total of 0 \(the first has index 299\)",
+    )
+
+
+def test_counted_cells_takes_a_stored_zero_and_refuses_a_cell_that_has_no_other():
+    x = sparse.csr_matrix(np.eye(3, 4, dtype="float32") + np.eye(3, 4, 1, dtype="float32"))
+    x.data[0] = 0
+    _checks.counted_cells(x)
+    x.data[1] = 0
+    refused(lambda: _checks.counted_cells(x), r"^X has 1 cells with a total of 0 \(the first has index 0\)")

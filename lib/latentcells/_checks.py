@@ -106,24 +106,40 @@ def counted_cells(x, name="X") -> None:
         ValueError: as the two.
     """
     x = matrix(x, name)
-    if sparse.issparse(x) or x.dtype != np.float32 or x.ndim != 2 or not x.size or not _are_counted(x):
+    if x.dtype != np.float32 or x.ndim != 2 or not x.size or not _are_counted(x):
         counts(x, name)
         not_empty(x, name, genes=False)
 
 
-def _are_counted(x, size=2**16) -> bool:
-    """Whether all values are counts and no cell is empty: ``size`` values at a time, which a processor's cache holds.
+def _are_counted(x) -> bool:
+    """Whether, quickly told, all values of a float32 matrix are counts and no cell is empty; False if in doubt."""
+    if not sparse.issparse(x):
+        return _all_counted(x, x.shape[1], lambda bits: bits.max(axis=1))
+    if x.format != "csr" or not np.diff(x.indptr).all():
+        return False
+    return _all_counted(x.data, 1, lambda bits: bits)  # no stored 0
+
+
+def _all_counted(values, width, of_each, size=2**16) -> bool:
+    """Whether all values are counts and ``of_each`` is positive: ``size`` at a time, which a processor's cache holds.
 
     The bits of a float32, read as a whole number, grow with the value; those of a negative one
     are beyond those of infinity. So one maximum tells whether a cell is empty, negative or infinite.
+
+    Args:
+        values: float32; (cells, genes), or the stored values of a CSR matrix.
+        width: values a row.
+        of_each: the bits of some rows -> the largest of each.
+        size: values at a time.
     """
-    step, beyond = max(1, size // x.shape[1]), np.float32(np.inf).view(np.uint32)
-    whole, equal = np.empty((step, x.shape[1]), x.dtype), np.empty((step, x.shape[1]), bool)
-    for start in range(0, len(x), step):
-        block = x[start : start + step]
+    step, beyond = max(1, size // width), np.float32(np.inf).view(np.uint32)
+    whole = np.empty((step, *values.shape[1:]), values.dtype)
+    equal = np.empty(whole.shape, bool)
+    for start in range(0, len(values), step):
+        block = values[start : start + step]
         n = len(block)
         np.equal(np.rint(block, out=whole[:n]), block, out=equal[:n])
-        top = block.view(np.uint32).max(axis=1)
+        top = of_each(block.view(np.uint32))
         if not (equal[:n].all() and top.min() > 0 and top.max() < beyond):
             return False
     return True
