@@ -52,7 +52,8 @@ def number_titles(app, env):
     """Put the number into the titles of chapters; Sphinx has it in headings and in the sidebar alone."""
     for number, page in chapters(env).items():
         for titles in (env.titles, env.longtitles):
-            titles[page] = nodes.title("", f"{number}. {titles[page].astext()}")
+            title = titles[page].astext().removeprefix(f"{number}. ")  # of an earlier build
+            titles[page] = nodes.title("", f"{number}. {title}")
 
 
 class LinkChapters(SphinxPostTransform):

@@ -75,6 +75,10 @@ def run(page):
 
 
 WITH_PYTHON = [page for page in TEXTS if snippets(page, "python")]
+# book/data.md reads every data set, some of them for seconds
+IN_TIME = [
+    pytest.param(page, marks=[pytest.mark.slow] if page == "book/data.md" else []) for page in WITH_PYTHON
+]
 
 
 def test_the_pages_have_snippets_and_commands():
@@ -82,7 +86,7 @@ def test_the_pages_have_snippets_and_commands():
     assert sum(len(commands(page)) for page in TEXTS) > 20
 
 
-@pytest.mark.parametrize("page", WITH_PYTHON)
+@pytest.mark.parametrize("page", IN_TIME)
 def test_python_runs_with_the_data(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     without_data = run(page)  # empty where the data sets are available

@@ -299,6 +299,7 @@ np.save(sys.argv[2], model.encode(x))
 """
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_z_in_another_process(counts, tmp_path):
     np.save(tmp_path / "x.npy", counts)
     command = [sys.executable, "-c", PROGRAM, str(tmp_path / "x.npy"), str(tmp_path / "z.npy")]

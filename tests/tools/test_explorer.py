@@ -58,6 +58,7 @@ def test_the_file_describes_the_data(stored, adata):
     assert list(labels[array(stored["cells"]["label"], "u1", -1)]) == list(adata.obs["label"])
 
 
+@pytest.mark.slow
 def test_the_same_seed_exports_the_same_file(adata):
     first, second = (explorer.export(explorer.train(adata, epochs=1), adata) for _ in range(2))
     assert first == second
