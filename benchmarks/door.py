@@ -92,7 +92,7 @@ def rows() -> list:
     for form, form_reports in reports.items():
         rates, growth = ([report[key] for report in form_reports] for key in ("rate", "growth"))
         all_rows.append(row("pbmc3k", form, "cells_per_second", rates, "cells/s", form == DENSE))
-        all_rows.append(row("pbmc3k", form, "peak_rss_mb[growth in fit]", growth, "MB", form == DENSE))
+        all_rows.append(row("pbmc3k", form, "training_memory_mb", growth, "MB", form == DENSE))
         share = [run_alone(share_of_checks, empty, form)[0] for _ in range(3)]
         all_rows.append(row("pbmc3k", form, "share_of_checks", share, baseline=form == DENSE))
     return all_rows
