@@ -49,6 +49,12 @@ def test_summary(model):
     assert f"{sum(np.prod(w.shape, dtype=int) for w in model.trainable_variables):,}" in text
 
 
+@pytest.mark.parametrize(
+    "model",
+    [*(pytest.param(state, marks=pytest.mark.slow) for state in STATES[:2]), STATES[2]],
+    indirect=True,
+    scope="module",
+)
 def test_export_serves_what_the_model_answers(model, case, tmp_path):
     model.export(tmp_path / "served", verbose=False)
     exported, cells = tf.saved_model.load(tmp_path / "served"), case.tensors()
