@@ -169,13 +169,14 @@ def name_places(ax, places, colours=PALETTE) -> None:
         )  # fmt: skip
 
 
-def seeds(ax, values, xlabel) -> None:
+def seeds(ax, values, xlabel, colours=PALETTE) -> None:
     """Draw a row for each method: a dot for each seed and a bar at their mean.
 
     Args:
         ax: matplotlib Axes.
         values: method -> one value per seed; drawn from top to bottom.
         xlabel: the metric and its range.
+        colours: of the rows, from top to bottom; `colour` has that of a method.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -184,8 +185,7 @@ def seeds(ax, values, xlabel) -> None:
         >>> [tick.get_text() for tick in ax.get_yticklabels()]
         ['PCA', 'VAE']
     """
-    for row, numbers in enumerate(values.values()):
-        colour = PALETTE[row % len(PALETTE)]
+    for row, (numbers, colour) in enumerate(zip(values.values(), cycle(colours), strict=False)):
         ax.scatter(numbers, [row] * len(numbers), s=36, color=colour, alpha=0.75, zorder=3)
         ax.plot([np.mean(numbers)] * 2, [row - 0.3, row + 0.3], color=colour, lw=3)
     ax.set_yticks(range(len(values)), list(values))
