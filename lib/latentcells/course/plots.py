@@ -172,6 +172,8 @@ def name_places(ax, places, colours=PALETTE) -> None:
 def seeds(ax, values, xlabel) -> None:
     """Draw a row for each method: a dot for each seed and a bar at their mean.
 
+    The rows have the methods' own colours (`colour`) if each row names a method, else those of the palette in turn.
+
     Args:
         ax: matplotlib Axes.
         values: method -> one value per seed; drawn from top to bottom.
@@ -184,10 +186,11 @@ def seeds(ax, values, xlabel) -> None:
         >>> [tick.get_text() for tick in ax.get_yticklabels()]
         ['PCA', 'VAE']
     """
-    for row, numbers in enumerate(values.values()):
-        colour = PALETTE[row % len(PALETTE)]
-        ax.scatter(numbers, [row] * len(numbers), s=36, color=colour, alpha=0.75, zorder=3)
-        ax.plot([np.mean(numbers)] * 2, [row - 0.3, row + 0.3], color=colour, lw=3)
+    methods = all(any(name in row for name in METHODS) for row in values)
+    colours = [colour(row) for row in values] if methods else cycle(PALETTE)
+    for row, (numbers, shade) in enumerate(zip(values.values(), colours, strict=False)):
+        ax.scatter(numbers, [row] * len(numbers), s=36, color=shade, alpha=0.75, zorder=3)
+        ax.plot([np.mean(numbers)] * 2, [row - 0.3, row + 0.3], color=shade, lw=3)
     ax.set_yticks(range(len(values)), list(values))
     ax.invert_yaxis()
     ax.grid(axis="x", alpha=0.3)
