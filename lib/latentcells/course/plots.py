@@ -169,14 +169,15 @@ def name_places(ax, places, colours=PALETTE) -> None:
         )  # fmt: skip
 
 
-def seeds(ax, values, xlabel, colours=PALETTE) -> None:
+def seeds(ax, values, xlabel, colours=None) -> None:
     """Draw a row for each method: a dot for each seed and a bar at their mean.
 
     Args:
         ax: matplotlib Axes.
         values: method -> one value per seed; drawn from top to bottom.
         xlabel: the metric and its range.
-        colours: of the rows, from top to bottom; `colour` has that of a method.
+        colours: of the rows, from top to bottom. By default each method's own (`colour`), or, where a row names no
+            method of the book, those of the palette in turn.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -185,9 +186,12 @@ def seeds(ax, values, xlabel, colours=PALETTE) -> None:
         >>> [tick.get_text() for tick in ax.get_yticklabels()]
         ['PCA', 'VAE']
     """
-    for row, (numbers, colour) in enumerate(zip(values.values(), cycle(colours), strict=False)):
-        ax.scatter(numbers, [row] * len(numbers), s=36, color=colour, alpha=0.75, zorder=3)
-        ax.plot([np.mean(numbers)] * 2, [row - 0.3, row + 0.3], color=colour, lw=3)
+    if colours is None:
+        methods = all(any(name in row for name in METHODS) for row in values)
+        colours = [colour(row) for row in values] if methods else PALETTE
+    for row, (numbers, shade) in enumerate(zip(values.values(), cycle(colours), strict=False)):
+        ax.scatter(numbers, [row] * len(numbers), s=36, color=shade, alpha=0.75, zorder=3)
+        ax.plot([np.mean(numbers)] * 2, [row - 0.3, row + 0.3], color=shade, lw=3)
     ax.set_yticks(range(len(values)), list(values))
     ax.invert_yaxis()
     ax.grid(axis="x", alpha=0.3)
