@@ -21,6 +21,7 @@ LABELLED_Z = (Z, LABEL)
 
 # Valid values for the other arguments of each function.
 ARGUMENTS = {
+    "course.show": ((pd.DataFrame({"F1": [0.5]}),), {}),
     "datasets.simulate": ((), {"n_cells": 10, "n_genes": 60}),
     "evaluate.across_batches": ((Z, AMOUNT, BATCH), {}),
     "evaluate.annotation": (LABELLED_Z, {"n_neighbors": 3, "folds": 2}),

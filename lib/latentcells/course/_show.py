@@ -6,6 +6,8 @@ import re
 import numpy as np
 import pandas as pd
 
+from latentcells import _checks
+
 
 class Table:
     """A table as a notebook shows it.
@@ -37,13 +39,14 @@ def show(table, highest=(), lowest=(), digits=3) -> Table:
         digits: decimals of the numbers that are not whole.
 
     Raises:
-        ValueError: for a column that is not there.
+        ValueError: for a column that is not there, and for fewer than 0 digits.
 
     Example:
         >>> scores = pd.DataFrame({"macro-F1": [0.8571, 0.7402], "seconds": [3, 41]}, ["logistic regression", "VAE"])
         >>> show(scores, highest=["macro-F1"], lowest=["seconds"]).bold.loc["logistic regression"].tolist()
         [True, True]
     """
+    digits = _checks.at_least(digits, 0, "digits")
     if unknown := [column for column in (*highest, *lowest) if column not in table]:
         raise ValueError(f"the table has no column {unknown[0]!r}: choose from {list(table.columns)}")
     text = table.map(lambda value: _text(value, digits))
