@@ -1,18 +1,19 @@
 """The book's own Sphinx extension.
 
 What follows from the published address, the numbers of the chapters, the letters of the glossary, lists that hold
-items, a lean site.
+items, images with a size, a lean site.
 """
 
 import re
 from itertools import groupby
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import docname_join
+from sphinx.util.images import get_image_size
 
 # Files of _static that no page asks for: source maps, MathJax's other bundles and languages, the parts that its bundle
 # tex-chtml.js holds already, fonts for old browsers.
@@ -118,6 +119,23 @@ def references_as_items(app, pagename, templatename, context, doctree):
         context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
 
 
+def place_images(app, pagename, templatename, context, doctree):
+    """Give each image its size, so that the text does not move when it comes, and load it when it is near."""
+    if doctree:
+        sources = {quote(name): source for source, name in app.builder.images.items()}
+
+        def place(tag):
+            name = re.search(r'src="(?:\.\./)*(?:_images/|(_static/))([^"]+)"', tag[0])
+            source = f"book/_static/{name[2]}" if name[1] else sources[name[2]]
+            width, height = get_image_size(Path(app.srcdir, source))
+            if chosen := re.search(r' style="width: ([\d.]+)px;[^"]*"', tag[0]):
+                width, height = float(chosen[1]), height * float(chosen[1]) / width
+            rest = tag[1].replace(chosen[0], "") if chosen else tag[1]
+            return f'<img width="{width:.0f}" height="{height:.0f}" loading="lazy"{rest}>'
+
+        context["body"] = re.sub(r"<img(\s[^>]*)>", place, context["body"])
+
+
 def prune(app, exception):
     """Delete what no page asks for."""
     static = Path(app.outdir, "_static")
@@ -135,5 +153,6 @@ def setup(app):
     app.add_post_transform(LinkChapters)
     app.connect("html-page-context", math_where_needed, priority=900)
     app.connect("html-page-context", references_as_items)
+    app.connect("html-page-context", place_images)
     app.connect("build-finished", prune, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

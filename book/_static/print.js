@@ -1,12 +1,15 @@
-// Paper is white: a page is printed in the light theme, whichever its reader has chosen.
+// What is printed: everything that is folded on the page, in the light theme, since paper is white.
 
-let chosen;
+let theme, folded;
 
 addEventListener("beforeprint", () => {
-  chosen = document.documentElement.dataset.theme;
+  theme = document.documentElement.dataset.theme;
   document.documentElement.dataset.theme = "light";
+  folded = [...document.querySelectorAll("details:not([open])")];
+  folded.forEach((details) => (details.open = true));
 });
 
 addEventListener("afterprint", () => {
-  document.documentElement.dataset.theme = chosen;
+  document.documentElement.dataset.theme = theme;
+  folded.forEach((details) => (details.open = false));
 });

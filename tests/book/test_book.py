@@ -113,3 +113,10 @@ def test_lock_satisfies_pyproject():
 @pytest.mark.parametrize("path", sorted((ROOT / "book").rglob("*.svg")), ids=lambda path: path.name)
 def test_drawings_are_well_formed(path):
     assert not list(rules.svg_problems(path.read_text(encoding="utf8")))
+
+
+def test_no_directive_is_left_as_text(site):
+    """A fence whose first line holds a backtick is none, and what follows it is taken for code."""
+    for path, page in site.pages.items():
+        shown = page.select_one("article")
+        assert shown is None or not re.search(r"[`:]{3}\{[\w-]+\}", shown.text), path

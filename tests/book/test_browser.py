@@ -1,6 +1,5 @@
 """The built book in a browser: what a reader's machine loads, shows and answers."""
 
-import gzip
 import re
 
 import pytest
@@ -12,7 +11,6 @@ from tests.book import book_rules as rules
 CHAPTERS = sorted(path.stem for path in (rules.ROOT / "chapters").glob("*.ipynb"))
 PAGES = [re.sub(r"\.(md|ipynb)$", ".html", name) for name in rules.sources()]
 EVERY_PAGE = [*PAGES, "404.html", "search.html", "genindex.html"]
-COMPRESSED = re.compile(r"text/|javascript|json|svg")  # what GitHub Pages sends with gzip
 
 # The theme gives a tab stop to code that scrolls, a moment after the page is there.
 CODE_IS_REACHED_BY_KEY = """() => [...document.querySelectorAll("pre")].every(
@@ -136,16 +134,6 @@ def test_the_keyboard_stops_only_at_formulas_that_scroll(visit, width, wide):
     assert focus == "BODY" and stops == wide
 
 
-def test_the_first_page_is_light(chromium, address):
-    bodies = []
-    page = chromium.new_page()
-    page.on("response", lambda got: bodies.append((got.header_value("content-type") or "", got.body())))
-    page.goto(address + "book/index.html", wait_until="networkidle")
-    sent = sum(len(gzip.compress(body) if COMPRESSED.search(kind) else body) for kind, body in bodies)
-    page.close()
-    assert len(bodies) > 10 and sent < 1e6
-
-
 def test_search_finds(visit):
     page = visit("book/index.html")
     page.keyboard.press("Control+k")
@@ -209,16 +197,6 @@ def test_print(visit):
     assert not page.locator(".bd-sidebar-primary").is_visible()
     assert not page.locator(".lc-score").is_visible()
     assert page.locator("#quiz .lc-choice").first.is_visible()
-
-
-def test_the_dark_theme_is_printed_as_the_light_one(visit):
-    page = visit("book/data.html", "dark")
-    page.evaluate(
-        "addEventListener('beforeprint', () => { window.printed = document.documentElement.dataset.theme })"
-    )
-    page.pdf()
-    assert page.evaluate("window.printed") == "light"
-    assert page.locator("html").get_attribute("data-theme") == "dark"
 
 
 # The quiz.

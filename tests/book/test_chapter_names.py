@@ -4,6 +4,7 @@ import re
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 
 from tests.book.book_rules import ROOT
 
@@ -38,6 +39,12 @@ def test_a_chapter_has_one_name_and_its_number(site, number):
     if number > 1:
         before = site.pages[site.folder / TITLES[number - 1][0]]
         assert name in before.select_one(".right-next").text
+
+
+def test_the_map_has_the_names_of_the_chapters():
+    drawing = BeautifulSoup((ROOT / "book/_static/map.svg").read_text(encoding="utf8"), "html.parser")
+    labels = " ".join(text.get_text() for text in drawing.find_all("text"))
+    assert labels == " ".join(f"{number} {title}" for number, (_, title) in TITLES.items())
 
 
 @pytest.mark.parametrize("number", TITLES)

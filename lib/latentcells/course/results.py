@@ -2,7 +2,8 @@
 
 A stored run is a JSON file, ``book/results/<chapter>_<topic>.json``::
 
-    {"made_by": command, "library": version + hash, "versions": {...}, "machine": {...}, "rows": [row, ...]}
+    {"made_by": command, "library": version + hash, "versions": {...},
+     "machine": {...}, "rows": [row, ...]}
 
 and a row is ``{"dataset", "method", "baseline", "metric", "values": [one per seed], "mean", "sd", "unit"}``.
 """
