@@ -1,13 +1,14 @@
 """The book's own Sphinx extension.
 
 What follows from the published address, the numbers of the chapters, the letters of the glossary, lists that hold
-items, images with a size, a lean site.
+items, images with a size, a way to report what is wrong, a lean site.
 """
 
 import re
+from html import escape, unescape
 from itertools import groupby
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from docutils import nodes
 from sphinx import addnodes
@@ -136,6 +137,26 @@ def place_images(app, pagename, templatename, context, doctree):
         context["body"] = re.sub(r"<img(\s[^>]*)>", place, context["body"])
 
 
+HEADING = re.compile(r'<h[1-6]>(.*?)<a class="headerlink" href="(#[^"]+)".*?</a>')
+
+
+def report_links(app, pagename, templatename, context, doctree):
+    """Where the repository is known, give each heading a link to an issue that names the page and the section."""
+    repository = app.config.html_theme_options.get("repository_url")
+    if not (doctree and repository):
+        return
+
+    def with_link(heading):
+        section = unescape(re.sub("<.*?>", "", heading[1]))
+        where = f"{app.config.html_baseurl}{pagename}.html{heading[2]}"
+        about = {"title": f"{pagename}: {section}", "body": f"Where: {where}\n\nWhat is wrong here:\n"}
+        link = escape(f"{repository}/issues/new?{urlencode(about)}")
+        label = escape(f"Something is wrong here: report “{section}”")
+        return f'{heading[0]}<a class="lc-report" href="{link}" aria-label="{label}" title="{label}">⚑</a>'
+
+    context["body"] = HEADING.sub(with_link, context["body"])
+
+
 def prune(app, exception):
     """Delete what no page asks for."""
     static = Path(app.outdir, "_static")
@@ -154,5 +175,6 @@ def setup(app):
     app.connect("html-page-context", math_where_needed, priority=900)
     app.connect("html-page-context", references_as_items)
     app.connect("html-page-context", place_images)
+    app.connect("html-page-context", report_links)
     app.connect("build-finished", prune, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,5 +1,6 @@
 """The book as the Pages workflow publishes it, built from a copy with the address and the repository filled in."""
 
+import json
 import os
 import re
 import shutil
@@ -34,7 +35,7 @@ def site(tmp_path_factory):
     copy = tmp_path_factory.mktemp("published")
     for name in ("book", "chapters"):
         shutil.copytree(rules.ROOT / name, copy / name)
-    for name in ("_config.yml", "_toc.yml"):
+    for name in ("CITATION.cff", "_config.yml", "_toc.yml"):
         shutil.copy(rules.ROOT / name, copy)
     edits = re.findall(r"-e '(s\|.*\|)'", WORKFLOW)
     edits = [re.sub(r"\$\{\{ (.*?) \}\}", lambda m: EXPRESSIONS[m[1]], edit) for edit in edits]
@@ -119,6 +120,30 @@ def test_buttons(site):
         f"{REPOSITORY}/edit/main/chapters/01_vae.ipynb",
         f"{REPOSITORY}/issues/new",
     ]
+
+
+def test_each_heading_leads_to_an_issue_that_names_it(site):
+    for name in ("chapters/01_vae", "book/data"):
+        content = page(site, f"{name}.html").select_one("article")
+        headings = content.select("h1, h2, h3")
+        links = content.select("a.lc-report")
+        assert len(links) == len(headings) > 5
+        for heading, link in zip(headings, links, strict=True):
+            anchor = heading.select_one(".headerlink")["href"]
+            address, _, query = link["href"].partition("?")
+            issue = parse_qs(query)
+            words = "".join(text for text in heading.find_all(string=True) if text.parent.name != "a")
+            assert link.parent is heading and words.strip() in link["aria-label"]
+            assert address == f"{REPOSITORY}/issues/new"
+            assert issue["title"] == [f"{name}: {words}"]
+            assert f"{ADDRESS}/{name}.html{anchor}\n" in issue["body"][0]
+
+
+def test_the_metadata_of_a_chapter_has_its_address(site):
+    data = json.loads(
+        page(site, "chapters/01_vae.html").select_one("script[type='application/ld+json']").string
+    )
+    assert data["url"] == data["@id"] == f"{ADDRESS}/chapters/01_vae.html"
 
 
 def launch_target(url):
