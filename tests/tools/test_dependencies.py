@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from tests.book.book_rules import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["project"]
-OWN_PACKAGES = {"benchmarks", "book", "latentcells", "tests", "tools"}
+OWN_PACKAGES = {"benchmarks", "book", "conftest", "latentcells", "tests", "tools"}
 BACKENDS = {"jax", "torch"}  # the library imports only the one that Keras runs on
 # folder -> the extras whose packages its code may import
 PARTS = {
