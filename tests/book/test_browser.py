@@ -206,6 +206,7 @@ def test_print(visit):
 def test_quiz(visit, chapter):
     page = visit(f"chapters/{chapter}.html")
     quiz = page.locator("#quiz")
+    quiz.locator(".lc-choices").last.wait_for()
     lists = quiz.locator(".lc-choices").all()
     assert len(lists) == 5
     for choices in lists:

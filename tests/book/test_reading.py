@@ -139,8 +139,8 @@ def test_only_a_figure_that_is_drawn_smaller_is_a_button(visit):
     page = visit("chapters/02_normalization.html", width=1920)
     small = """() => [...document.querySelectorAll(".bd-content img[width]")].map(
         (image) => [image.clientWidth < image.getAttribute("width"), Boolean(image.closest("button"))])"""
-    wide = page.evaluate(small)
-    assert all(is_small == is_button for is_small, is_button in wide) and [False, False] in wide
+    page.wait_for_function(f"({small})().every(([isSmall, isButton]) => isSmall === isButton)")
+    assert [False, False] in page.evaluate(small)
     page.set_viewport_size({"width": 390, "height": 800})
     page.wait_for_function(f"({small})().every(([isSmall, isButton]) => isSmall && isButton)")
 

@@ -1,6 +1,5 @@
 """The Colab edition without a published address: plain Markdown, nothing lost, a first cell that installs."""
 
-import ast
 import importlib.metadata
 import re
 import tomllib
@@ -13,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.book import book_rules as rules
+from tests.notebooks.chapter_rules import parsed
 from tools import colab, myst
 
 CHAPTERS = sorted((rules.ROOT / "chapters").glob("*.ipynb"))
@@ -71,7 +71,7 @@ def test_nothing_is_lost(edition):
         assert set(copies) - {cell.id for cell in source.cells} == added and plain.cells[0].id == "install"
         for cell in source.cells:
             if cell.cell_type == "code":
-                ast.parse(copies[cell.id].source)
+                parsed(copies[cell.id].source)
                 tags = set(cell.metadata.get("tags", []))
                 assert copies[cell.id].outputs == cell.outputs or "raises-exception" in tags
                 assert copies[cell.id].source == cell.source or tags & {*colab.HIDDEN, "raises-exception"}
