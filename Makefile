@@ -19,8 +19,8 @@ CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
 EXERCISES := $(sort $(wildcard book/exercises/*.ipynb))
 # a process for each core, and a thread for each process: more of them wait for each other; the tests of a
 # file, and the cells of a notebook, stay together
-PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
-    $(PY) -m pytest -n auto --dist loadfile
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
+PYTEST := $(ONE_THREAD) $(PY) -m pytest -n auto --dist loadfile
 # the tests train many small models: XLA compiles each program once, and does not polish it
 JAX := KERAS_BACKEND=jax XLA_FLAGS=--xla_backend_optimization_level=0 JAX_COMPILATION_CACHE_DIR=$(abspath .pytest_cache/jax) \
     JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
@@ -76,8 +76,8 @@ reliability: $(ENV)  ## rebuild the tables of book/reliability.md
 newest:  ## run the tests with the newest releases and say which dependency broke (needs a network)
 	$(PYTHON) -m tools.newest
 
-notebooks: $(ENV)  ## execute every notebook and store its outputs
-	.venv/bin/jupyter execute --inplace --kernel_name=python3 --timeout=600 $(CHAPTERS)
+notebooks: $(ENV)  ## execute every notebook as nbval does and store its outputs
+	$(ONE_THREAD) .venv/bin/jupyter execute --inplace --kernel_name=python3 --timeout=600 $(CHAPTERS)
 	$(PY) tools/normalise.py $(CHAPTERS)
 
 results: $(ENV)  ## rebuild book/results/*.json

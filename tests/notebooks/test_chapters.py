@@ -11,9 +11,11 @@ CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 IGNORED = {
     "01_vae": 1,
     "03_hvg": 1,
+    "06_transformer": 1,
     "07_transformer_hvg": 3,
     "08_transformer_markers": 1,
     "09_transformer_walkthrough": 1,
+    "10_x_versus_z": 1,
 }
 
 
