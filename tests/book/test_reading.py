@@ -21,6 +21,7 @@ BLOCKS = """() => [...document.querySelectorAll("#doctored tbody tr")].map((row)
 })"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", EVERY_PAGE)
 def test_no_line_of_code_is_cut_on_a_laptop(visit, path):
     page = visit(path, width=LAPTOP)
@@ -28,6 +29,7 @@ def test_no_line_of_code_is_cut_on_a_laptop(visit, path):
     assert not page.evaluate(CUT, ".bd-content pre")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", EVERY_PAGE)
 def test_no_output_and_no_table_is_cut_on_a_phone(visit, path):
     page = visit(path, width=390)
