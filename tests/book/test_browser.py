@@ -12,6 +12,13 @@ CHAPTERS = sorted(path.stem for path in (rules.ROOT / "chapters").glob("*.ipynb"
 PAGES = [re.sub(r"\.(md|ipynb)$", ".html", name) for name in rules.sources()]
 EVERY_PAGE = [*PAGES, "404.html", "search.html", "genindex.html"]
 
+
+def most_are_slow(values, *quick):
+    """Parameters of a test, of which only those of ``quick`` are not marked slow."""
+    assert set(quick) <= set(values)
+    return [value if value in quick else pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
 # The theme gives a tab stop to code that scrolls, a moment after the page is there.
 CODE_IS_REACHED_BY_KEY = """() => [...document.querySelectorAll("pre")].every(
   (pre) => pre.scrollWidth <= pre.clientWidth || pre.tabIndex === 0)"""
@@ -43,7 +50,9 @@ def severe(page, **options):
     ]
 
 
-@pytest.mark.parametrize("path", EVERY_PAGE)
+@pytest.mark.parametrize(
+    "path", most_are_slow(EVERY_PAGE, "book/index.html", "chapters/01_vae.html", "book/results.html")
+)
 def test_page_fits_a_phone(visit, path):
     page = visit(path, width=390)
     assert not page.trouble
@@ -202,7 +211,7 @@ def test_print(visit):
 # The quiz.
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
+@pytest.mark.parametrize("chapter", most_are_slow(CHAPTERS, "01_vae"))
 def test_quiz(visit, chapter):
     page = visit(f"chapters/{chapter}.html")
     quiz = page.locator("#quiz")
