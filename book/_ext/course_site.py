@@ -43,6 +43,8 @@ def follow_address(app, config):
     known = bool(config.html_theme_options.get("repository_url"))
     for button in ("repository", "edit_page", "issues"):
         config.html_theme_options[f"use_{button}_button"] = known
+    if known:
+        app.tags.add("published")  # what `only` asks for
 
 
 def chapters(env) -> dict[int, str]:
