@@ -51,7 +51,8 @@ def folded(site):
 
 
 def test_every_page_is_in_the_order_of_the_contents(joined):
-    pages = [page for listed in PARTS.values() for page in listed]
+    toc = (rules.ROOT / "_toc.yml").read_text(encoding="utf8")
+    pages = re.findall(r"(?:root|file): (\S+)", toc)
     articles = joined.select("main > article")
     assert [article["id"] for article in articles[1:]] == [*(f"{page}:" for page in pages), "appendix"]
     assert {name.rpartition(".")[0] for name in rules.sources()} == set(pages)
@@ -80,8 +81,6 @@ def test_answers_stand_in_the_appendix_and_nowhere_else(joined, site):
         assert len(found) > 50 and all(text in said for text in found), chapter
     assert not [page["id"] for page in pages if page.select(FOLDED)]
     assert not joined.select("details")
-    for asked in joined.select("a[href*='answer-']"):
-        assert joined.find(id=asked["href"][1:])
 
 
 @pytest.mark.slow
