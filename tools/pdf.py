@@ -28,7 +28,7 @@ FLAGS = [
 ]
 FOLDED = "details.sd-dropdown, .tag_solution"  # what answers a question
 ON_SCREEN = (
-    "script, .headerlink, .lc-report, .lc-letters, .lc-filter, .lc-editions, #explorer, "
+    "script, .headerlink, .lc-report, .lc-progress, .lc-letters, .lc-filter, .lc-editions, #explorer, "
     ".cell > details > summary"
 )
 PLAIN = ".highlight :is(.n, .nn, .p, .w)"  # code in the colour of all code: most of the tags without any use
