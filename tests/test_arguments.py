@@ -64,7 +64,7 @@ ARGUMENTS = {
     "preprocess.split_counts": ((COUNTS,), {}),
 } | {
     f"likelihoods.{name}": ((), {"n_genes": 6})
-    for name in ("Bernoulli", "Gaussian", "Likelihood", "NegativeBinomial", "ZeroInflatedNegativeBinomial")
+    for name in ("Bernoulli", "Gaussian", "Likelihood", "NegativeBinomial", "Poisson", "ZeroInflatedNegativeBinomial")
 }  # fmt: skip
 # These take a file or an axis, or draw what they are given.
 ELSEWHERE = {"datasets.stream", "models.load", "course.plots.ternary"}
@@ -81,7 +81,7 @@ def other_arguments(name):
     _, model, *method = name.split(".")
     model = MODELS()[model]
     if method:
-        return (model, Z if method == ["decode"] else model_input(model, COUNTS)), {}
+        return (model, Z if method[0] in ("decode", "sample") else model_input(model, COUNTS)), {}
     config = model.get_config()
     return (), {key: config[key] for key in ("n_genes", "batches", "labels") if key in config}
 
