@@ -24,6 +24,7 @@ ARGUMENTS = {
     "course.show": ((pd.DataFrame({"F1": [0.5]}),), {}),
     "datasets.simulate": ((), {"n_cells": 10, "n_genes": 60}),
     "evaluate.across_batches": ((Z, AMOUNT, BATCH), {}),
+    "evaluate.generation": ((COUNTS, COUNTS), {}),
     "evaluate.annotation": (LABELLED_Z, {"n_neighbors": 3, "folds": 2}),
     "evaluate.calibration": ((PROBABILITY, LABEL, ["B", "T"]), {}),
     "evaluate.clustering": (LABELLED_Z, {"n_neighbors": 5}),
