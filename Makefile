@@ -31,7 +31,7 @@ ifneq ($(wildcard ../shared/data/.),)
 export LATENTCELLS_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help book serve lab colab colab-check classroom grade test test-all test-jax test-slow test-offline newest \
+.PHONY: help book pdf zip serve lab colab colab-check classroom grade test test-all test-jax test-slow test-offline newest \
     reliability notebooks results explorer bench lock licences lint format clean
 .DELETE_ON_ERROR:
 
@@ -40,6 +40,12 @@ help:  ## list the targets (default)
 
 book: $(BOOK)  ## build the book from the stored outputs; warnings are errors
 	@echo "The book: file://$(abspath _build/html/index.html) (or: make serve)"
+
+pdf: book  ## print the book as one PDF, in some minutes (needs Chromium)
+	$(PY) -m tools.pdf
+
+zip: book  ## pack the site, to read it from a folder without a network
+	$(PY) -m tools.pack
 
 serve: book  ## serve the built book on this computer only
 	$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html

@@ -9,6 +9,7 @@ import pytest
 
 from tests.book import book_rules as rules
 from tests.served_site import address, built, chromium, site, visit
+from tools import pdf
 
 # Defined once for all folders: two Chromiums of one process would be two event loops in one thread.
 __all__ = ["address", "built", "chromium", "site", "visit"]
@@ -76,5 +77,5 @@ def count_rows(rows, counted):
 
 
 def pytest_report_header():
-    if rules.chromium() is None:
+    if pdf.chromium() is None:
         return rules.NO_CHROMIUM

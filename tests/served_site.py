@@ -9,16 +9,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.book import book_rules as rules
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from tools import pdf
 
 
 @pytest.fixture(scope="session")
@@ -55,11 +46,11 @@ def address(built):
 
 @pytest.fixture(scope="session")
 def chromium():
-    path = rules.chromium()
+    path = pdf.chromium()
     if path is None:
         pytest.skip(rules.NO_CHROMIUM)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=pdf.FLAGS)
         yield browser
         browser.close()
 

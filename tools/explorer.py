@@ -99,13 +99,32 @@ def picture(model, adata):
     return figure
 
 
+def cells(data) -> str:
+    """The map of the first page, as SVG: each cell is a dot in the colour of its label.
+
+    Args:
+        data: what ``export`` returns.
+    """
+    z = np.frombuffer(base64.b64decode(data["cells"]["z"]), "<f4").reshape(-1, 2)
+    number = np.frombuffer(base64.b64decode(data["cells"]["label"]), "u1")
+    x, y = (10 + 380 * (z - z.min(axis=0)) / np.ptp(z, axis=0)).T
+    groups = []
+    for i, label in enumerate(data["labels"]):
+        dots = (f'<circle cx="{x[j]:.0f}" cy="{400 - y[j]:.0f}" r="3"/>' for j in np.flatnonzero(number == i))
+        groups.append(f'<g fill="{label["colour"]}">{"".join(dots)}</g>\n')
+    size = 'width="400" height="400" viewBox="0 0 400 400"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n{"".join(groups)}</svg>\n'
+
+
 def main():
-    """Train, then write decoder.json and picture.png."""
+    """Train, then write decoder.json, picture.png and the first page's cells.svg."""
     adata = lc.datasets.pbmc_reference()
     model = train(adata)
     FOLDER.mkdir(exist_ok=True)
-    text = json.dumps(export(model, adata), indent=1) + "\n"
+    data = export(model, adata)
+    text = json.dumps(data, indent=1) + "\n"
     (FOLDER / "decoder.json").write_text(text, encoding="utf8")
+    (FOLDER / "cells.svg").write_text(cells(data), encoding="utf8")
     picture(model, adata).savefig(FOLDER / "picture.png", metadata={"Software": None})
     print(f"{FOLDER}/decoder.json: {len(text) / 1000:.0f} kB")
 

@@ -43,6 +43,8 @@ def follow_address(app, config):
     known = bool(config.html_theme_options.get("repository_url"))
     for button in ("repository", "edit_page", "issues"):
         config.html_theme_options[f"use_{button}_button"] = known
+    if known:
+        app.tags.add("published")  # what `only` asks for
 
 
 def chapters(env) -> dict[int, str]:
@@ -56,6 +58,33 @@ def number_titles(app, env):
         for titles in (env.titles, env.longtitles):
             title = titles[page].astext().removeprefix(f"{number}. ")  # of an earlier build
             titles[page] = nodes.title("", f"{number}. {title}")
+
+
+def find_teaching(app, env):
+    """Note for each chapter the terms of the glossary that it links before the others do, with their sections."""
+    glossary = next(env.get_doctree("book/glossary").findall(addnodes.glossary))
+    names = {}  # all names of an entry, by each of them
+    for item in glossary[0]:
+        same = [term.astext() for term in item.findall(nodes.term)]
+        names |= {name.lower(): same for name in same}
+    env.taught = {}
+    for _, page in sorted(chapters(env).items()):
+        for link in env.get_doctree(page).findall(addnodes.pending_xref):
+            if link["reftype"] == "term" and (same := names.get(link["reftarget"].lower())):
+                section = next(above for above in ancestors(link) if isinstance(above, nodes.section))
+                env.taught.setdefault(page, []).extend((name, section["ids"][0]) for name in same)
+                names = {name: others for name, others in names.items() if others is not same}
+
+
+class IndexTerms(SphinxPostTransform):
+    """Let the search lead to the chapter that teaches a term: it reads the index entries of a page."""
+
+    default_priority = 5
+
+    def run(self, **_):
+        """Add the entries of one page."""
+        for name, section in self.env.taught.get(self.env.docname, ()):
+            self.document += addnodes.index(entries=[("single", name, section, "main", None)])
 
 
 class LinkChapters(SphinxPostTransform):
@@ -171,6 +200,8 @@ def setup(app):
     app.connect("config-inited", follow_address)
     app.connect("doctree-read", letters)
     app.connect("env-check-consistency", number_titles)
+    app.connect("env-check-consistency", find_teaching)
+    app.add_post_transform(IndexTerms)
     app.add_post_transform(LinkChapters)
     app.connect("html-page-context", math_where_needed, priority=900)
     app.connect("html-page-context", references_as_items)

@@ -1,12 +1,6 @@
 // Makes the quiz of a chapter answerable. The page holds it as plain text: a question, its choices in a list, and a folded
 // answer that says of each choice why (tests/notebooks/chapter_rules.py checks that no part is missing). Here each choice becomes a
-// button that opens what the answer says of it. Nothing is stored and nothing is sent.
-
-const element = (name, properties = {}, ...children) => {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
-};
+// button that opens what the answer says of it. The answers are kept in the browser (progress.js); nothing is sent.
 
 /** The parts of each question below a heading: {choices, feedback, answer}, where the page has all of them. */
 const questions = (section) =>
@@ -18,8 +12,8 @@ const questions = (section) =>
     }))
     .filter(({ choices, feedback }) => choices.length && choices.length === feedback.length);
 
-/** Turn a list item into a button that opens its feedback; `answered(right)` is told of each press. */
-const enhance = (choice, feedback, answered) => {
+/** Turn a list item into a button that opens its feedback; `pressed()` is told. Returns its parts. */
+const enhance = (choice, feedback, pressed) => {
   const text = choice.querySelector("p") ?? choice;
   const verdict = feedback.querySelector("strong");
   const right = verdict.textContent.endsWith("is right.");
@@ -35,40 +29,43 @@ const enhance = (choice, feedback, answered) => {
   };
   button.addEventListener("click", () => {
     open(true);
-    answered(right);
+    pressed();
   });
   choice.replaceChildren(button, status);
-  return () => open(false);
+  return { right, open };
 };
 
 const start = (section) => {
   const items = questions(section);
   if (!items.length) return;
-  let first = []; // of each question: whether the first choice was right
+  let answers = progress.all().quiz[progress.chapter] ?? {}; // of each question: its choices, the first one first
   const score = element("p", { className: "lc-score" });
   score.setAttribute("role", "status");
   const again = element("button", { type: "button", className: "lc-again", hidden: true }, "Start again");
   const tell = () => {
-    const right = first.filter((answer) => answer).length;
-    const answered = Object.keys(first).length;
-    score.textContent = answered
-      ? `${answered} of ${items.length} answered, ${right} right at the first try.`
-      : "Choose an answer to see what it says. Nothing is stored or sent.";
-    again.hidden = !answered;
+    const given = Object.entries(answers);
+    const right = given.filter(([i, [first]]) => choices[i]?.[first]?.right).length;
+    score.textContent = given.length
+      ? `${given.length} of ${items.length} answered, ${right} right at the first try.`
+      : "Choose an answer to see what it says. Your answers stay in this browser; nothing is sent.";
+    again.hidden = !given.length;
   };
-  const closing = items.flatMap(({ choices, feedback, answer }, i) => {
-    choices[0].parentElement.classList.add("lc-choices");
-    answer.remove();
-    return choices.map((choice, j) =>
-      enhance(choice, feedback[j], (right) => {
-        first[i] ??= right;
+  const choices = items.map((item, i) => {
+    item.choices[0].parentElement.classList.add("lc-choices");
+    item.answer.remove();
+    return item.choices.map((choice, j) =>
+      enhance(choice, item.feedback[j], () => {
+        answers[i] = [...new Set([...(answers[i] ?? []), j])];
+        progress.keep("quiz", answers);
         tell();
       }),
     );
   });
+  for (const [i, given] of Object.entries(answers)) given.forEach((j) => choices[i]?.[j]?.open(true));
   again.addEventListener("click", () => {
-    first = [];
-    closing.forEach((close) => close());
+    answers = {};
+    progress.keep("quiz", answers);
+    choices.flat().forEach(({ open }) => open(false));
     tell();
     section.querySelector(".lc-choice").focus();
   });

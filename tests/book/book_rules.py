@@ -4,7 +4,6 @@ A rule takes the text that it checks and yields one line per problem; test_book_
 """
 
 import re
-import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -34,11 +33,6 @@ FOLDERS = "|".join(("wo" + "rk", "ro" + "ot", "ho" + "me", "Us" + "ers"))
 MACHINE_PATHS = re.compile(r"(?<![\w.*~})-])/(?:" + FOLDERS + r")/\w")
 
 NO_CHROMIUM = "no Chromium here: the tests in a browser are skipped (Debian: apt-get install chromium)"
-
-
-def chromium() -> str | None:
-    """The path of a Chromium that the tests can use, or None."""
-    return next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 
 
 def sources() -> dict[str, str]:

@@ -79,7 +79,7 @@ def test_every_committed_page_shows_when_it_was_last_changed(site):
 
 def test_no_button_without_a_repository(site):
     for path, page in site.pages.items():
-        assert not page.select(".btn[href*='://']"), path
+        assert not page.select(".btn[href*='://'], .lc-editions"), path
 
 
 def test_no_file_names_a_registry_or_a_machine():
@@ -120,3 +120,21 @@ def test_no_directive_is_left_as_text(site):
     for path, page in site.pages.items():
         shown = page.select_one("article")
         assert shown is None or not re.search(r"[`:]{3}\{[\w-]+\}", shown.text), path
+
+
+def test_the_first_page_counts_the_chapters_and_questions_that_there_are(site):
+    quizzes = [
+        page.select("#quiz details") for path, page in site.pages.items() if path.parent.name == "chapters"
+    ]
+    place = site.pages[rules.SITE / "book/index.html"].select_one("#progress")
+    assert int(place["data-chapters"]) == len(quizzes)
+    assert int(place["data-questions"]) == sum(map(len, quizzes))
+
+
+def test_each_surprising_result_of_the_first_page_leads_to_claims(site):
+    heading = site.pages[rules.SITE / "book/index.html"].find("strong", string="Three results that surprise")
+    links = [item.a["href"].partition("#") for item in heading.find_next("ul").select("li")]
+    assert len(links) == 3
+    for path, _, anchor in links:
+        section = site.pages[(rules.SITE / "book" / path).resolve()].find(id=anchor).find_parent("section")
+        assert "✓" in section.get_text()

@@ -12,6 +12,13 @@ CHAPTERS = sorted(path.stem for path in (rules.ROOT / "chapters").glob("*.ipynb"
 PAGES = [re.sub(r"\.(md|ipynb)$", ".html", name) for name in rules.sources()]
 EVERY_PAGE = [*PAGES, "404.html", "search.html", "genindex.html"]
 
+
+def most_are_slow(values, *quick):
+    """Parameters of a test, of which only those of ``quick`` are not marked slow."""
+    assert set(quick) <= set(values)
+    return [value if value in quick else pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
 # The theme gives a tab stop to code that scrolls, a moment after the page is there.
 CODE_IS_REACHED_BY_KEY = """() => [...document.querySelectorAll("pre")].every(
   (pre) => pre.scrollWidth <= pre.clientWidth || pre.tabIndex === 0)"""
@@ -43,7 +50,9 @@ def severe(page, **options):
     ]
 
 
-@pytest.mark.parametrize("path", EVERY_PAGE)
+@pytest.mark.parametrize(
+    "path", most_are_slow(EVERY_PAGE, "book/index.html", "chapters/01_vae.html", "book/results.html")
+)
 def test_page_fits_a_phone(visit, path):
     page = visit(path, width=390)
     assert not page.trouble
@@ -145,8 +154,8 @@ def test_search_finds(visit):
 
 
 FIRST = {  # the first result, and the first of the chapters
-    "VAE": ("book/glossary", "chapters/01_vae"),
-    "KL divergence": ("book/glossary", "chapters/01_vae"),
+    "VAE": ("chapters/01_vae", "chapters/01_vae"),
+    "KL divergence": ("chapters/01_vae", "chapters/01_vae"),
     "layer normalization": ("chapters/02_normalization", "chapters/02_normalization"),
     "layer normalisation": ("chapters/02_normalization", "chapters/02_normalization"),
     "x or z": ("chapters/10_x_versus_z", "chapters/10_x_versus_z"),
@@ -202,7 +211,7 @@ def test_print(visit):
 # The quiz.
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
+@pytest.mark.parametrize("chapter", most_are_slow(CHAPTERS, "01_vae"))
 def test_quiz(visit, chapter):
     page = visit(f"chapters/{chapter}.html")
     quiz = page.locator("#quiz")
@@ -256,3 +265,91 @@ def test_without_scripts_the_quiz_is_read(visit):
     assert answers.count() == 5
     answers.first.locator("summary").click()
     assert "C is right." in answers.first.inner_text()
+
+
+# What the browser keeps.
+
+
+@pytest.fixture
+def reader(chromium, address):
+    """``reader(path)`` opens a page of one reader, whose browser keeps what it is told."""
+    context = chromium.new_context()
+
+    def open_page(path):
+        page = context.new_page()
+        page.goto(address + path)
+        return page
+
+    yield open_page
+    context.close()
+
+
+def test_answers_are_kept(reader):
+    page = reader("chapters/01_vae.html")
+    first, second, *_ = page.locator(".lc-choices").all()
+    for choices, letter in ((first, "A."), (first, "C."), (second, "A.")):
+        choices.get_by_role("button", name=letter).press("Enter")
+    page = reader("chapters/01_vae.html")
+    assert page.locator(".lc-score").inner_text() == "2 of 5 answered, 1 right at the first try."
+    assert page.locator(".lc-choice[aria-expanded=true]").count() == 3
+    assert page.locator("#quiz .lc-wrong:visible").count() == 1
+    page.get_by_role("button", name="Start again").click()
+    assert "answered" not in reader("chapters/01_vae.html").locator(".lc-score").inner_text()
+
+
+def test_the_first_page_says_what_is_read_and_answered_and_forgets_it(reader):
+    assert not reader("book/index.html").locator("#progress").inner_text()
+    page = reader("chapters/05_batch_correction.html")
+    mark = page.get_by_role("button", name="I have read this chapter")
+    assert mark.get_attribute("aria-pressed") == "false"
+    mark.press("Enter")
+    assert mark.get_attribute("aria-pressed") == "true"
+    assert page.locator(".lc-progress").get_by_role("status").inner_text().startswith("Marked as read")
+    page.locator(".lc-choice").first.press("Enter")
+    page = reader("chapters/01_vae.html")
+    for _ in range(3):  # marked, taken back, marked
+        page.locator(".lc-read").press(" ")
+    page = reader("book/index.html")
+    status = page.locator("#progress").get_by_role("status")
+    assert status.inner_text().startswith("2 of 10 chapters read, 1 of 50 questions answered. ")
+    assert "stay in this browser" in status.inner_text()
+    page.get_by_role("button", name="Forget all").press("Enter")
+    assert "forgotten" in status.inner_text()
+    assert status.evaluate("line => line === document.activeElement")
+    page = reader("chapters/05_batch_correction.html")
+    assert page.locator(".lc-read").get_attribute("aria-pressed") == "false"
+    assert "answered" not in page.locator(".lc-score").inner_text()
+
+
+def test_a_mark_that_was_taken_back_does_not_count(reader):
+    mark = reader("chapters/01_vae.html").locator(".lc-read")
+    mark.click()
+    mark.click()
+    assert mark.get_attribute("aria-pressed") == "false"
+    assert not reader("book/index.html").locator("#progress").inner_text()
+
+
+def test_a_browser_that_keeps_nothing_still_has_the_quiz(chromium, address):
+    page = chromium.new_page()
+    page.add_init_script(
+        "Storage.prototype.getItem = Storage.prototype.setItem = () => { throw new DOMException() }"
+    )
+    page.goto(address + "chapters/01_vae.html")
+    page.locator(".lc-choice").first.click()
+    assert "1 of 5 answered" in page.locator(".lc-score").inner_text()
+    page.locator(".lc-read").click()
+    assert page.get_by_text("Your browser keeps no marks.").count() == 1
+    page.close()
+
+
+# The first page.
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_first_screen_has_the_doors_and_the_cells(visit, width):
+    page = visit("book/index.html", width=width)
+    doors = [door.bounding_box() for door in page.locator(".lc-door").all()]
+    assert len(doors) == 3 and len({door["y"] for door in doors}) == 1
+    places = [*doors, page.locator(".lc-cells img").bounding_box()]
+    places += [page.locator(".lc-promise").bounding_box()] if width == 1280 else []
+    assert all(place["y"] >= 0 and place["y"] + place["height"] <= 800 for place in places)

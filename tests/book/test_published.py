@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import parse_qs, urldefrag, urlsplit
 
 import nbformat
@@ -62,7 +63,7 @@ def branch(site):
     """The files of the branch that the workflow's commands push; the commands run twice."""
     copy = site.folder.parents[1]
     origin = copy.parent / "origin.git"
-    make, into_site, push = STEPS[-3:]
+    make, into_site, push = STEPS[-4:-1]
     assert make["run"] == "make book colab"
     settings = os.environ | push["env"] | {"RUNNER_TEMP": str(copy.parent), "GITHUB_SHA": "0123abc"}
 
@@ -137,6 +138,14 @@ def test_each_heading_leads_to_an_issue_that_names_it(site):
             assert address == f"{REPOSITORY}/issues/new"
             assert issue["title"] == [f"{name}: {words}"]
             assert f"{ADDRESS}/{name}.html{anchor}\n" in issue["body"][0]
+
+
+def test_the_first_page_offers_the_files_that_the_workflow_makes(site):
+    offered = {link["href"] for link in page(site, "book/index.html").select(".lc-editions a[href]")}
+    assert offered == {"../latent-cells.pdf", "../latent-cells.zip"}
+    make, copy = STEPS[-1]["run"].split(" && ")
+    assert (make, copy.split()[-1]) == ("make pdf zip", "_build/html/")
+    assert {f"../{Path(name).name}" for name in copy.split()[1:-1]} == offered
 
 
 def test_the_metadata_of_a_chapter_has_its_address(site):

@@ -161,7 +161,8 @@ def test_another_process_makes_the_folder_meanwhile(server, cache, files, monkey
 # -- faults that need another process ---------------------------------------------------------------------------------
 
 CHILD = """
-import os, resource, sys, types
+import os, resource, signal, sys, types
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background ignores
 lib, host, before = sys.argv[1:]
 for name in ("latentcells", "latentcells.datasets"):
     package = sys.modules[name] = types.ModuleType(name)

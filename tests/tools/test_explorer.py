@@ -51,6 +51,12 @@ def test_the_file_is_small_and_made_with_the_settings_of_the_code(stored):
     assert stored["model"] == {"n_genes": 765, **explorer.MODEL, "hidden": list(explorer.MODEL["hidden"])}
 
 
+def test_the_first_page_shows_the_cells_of_the_file(stored):
+    drawn = (explorer.FOLDER / "cells.svg").read_text(encoding="utf8")
+    assert drawn == explorer.cells(stored)
+    assert drawn.count("<circle") == 700
+
+
 def test_the_file_describes_the_data(stored, adata):
     assert {gene["name"]: gene["known_for"] for gene in stored["genes"]} == explorer.GENES
     assert [adata.var_names[gene["place"]] for gene in stored["genes"]] == list(explorer.GENES)
