@@ -39,8 +39,8 @@ class NeighbourVAE(BatchVAE):
         n_mutual: mutual nearest neighbours are looked for among so many in each other batch.
         n_neighbors: of each cell in z.
         walk_length: steps of a walk.
-        normalization, hidden, likelihood, dropout, groups, normalization_of, beta, warmup, seed, decoder_hidden,
-            noise: as for `BatchVAE`.
+        normalization, hidden, likelihood, dropout, groups, normalization_of: as for `BatchVAE`.
+        beta, warmup, seed, decoder_hidden, noise: as for `VAE`.
 
     Raises:
         ValueError: as `BatchVAE`; in `fit` for ``shuffle=False``.

@@ -34,7 +34,7 @@ def get_normalization(normalization, groups=None, **kwargs):
         >>> get_normalization("group", groups=4).groups
         4
     """
-    _checks.choice(normalization, (None, "group", *LAYERS), "normalization")
+    _checks.choice(normalization, (None, *LAYERS, "group"), "normalization")
     if normalization == "group":
         return GroupNormalization(DEFAULT_GROUPS if groups is None else groups, **kwargs)
     if groups is not None:
