@@ -24,6 +24,7 @@ ARGUMENTS = {
     "course.show": ((pd.DataFrame({"F1": [0.5]}),), {}),
     "datasets.simulate": ((), {"n_cells": 10, "n_genes": 60}),
     "evaluate.across_batches": ((Z, AMOUNT, BATCH), {}),
+    "evaluate.generation": ((COUNTS, COUNTS), {}),
     "evaluate.annotation": (LABELLED_Z, {"n_neighbors": 3, "folds": 2}),
     "evaluate.calibration": ((PROBABILITY, LABEL, ["B", "T"]), {}),
     "evaluate.clustering": (LABELLED_Z, {"n_neighbors": 5}),
@@ -64,7 +65,7 @@ ARGUMENTS = {
     "preprocess.split_counts": ((COUNTS,), {}),
 } | {
     f"likelihoods.{name}": ((), {"n_genes": 6})
-    for name in ("Bernoulli", "Gaussian", "Likelihood", "NegativeBinomial", "ZeroInflatedNegativeBinomial")
+    for name in ("Bernoulli", "Gaussian", "Likelihood", "NegativeBinomial", "Poisson", "ZeroInflatedNegativeBinomial")
 }  # fmt: skip
 # These take a file or an axis, or draw what they are given.
 ELSEWHERE = {"datasets.stream", "models.load", "course.plots.ternary"}
@@ -81,7 +82,7 @@ def other_arguments(name):
     _, model, *method = name.split(".")
     model = MODELS()[model]
     if method:
-        return (model, Z if method == ["decode"] else model_input(model, COUNTS)), {}
+        return (model, Z if method[0] in ("decode", "sample") else model_input(model, COUNTS)), {}
     config = model.get_config()
     return (), {key: config[key] for key in ("n_genes", "batches", "labels") if key in config}
 

@@ -275,6 +275,13 @@ OF_MATRIX = {
         _OF_COUNTS | {"one row, 1-D": _NOT_2_D} | dict.fromkeys(("no cells", "no genes", *ANY_SHAPE), _TOO_FEW),
         tolerance=1e-4,
     ),
+    "evaluate.generation": Entry(
+        lambda drawn: lc.evaluate.generation(drawn, COUNTS, 3), "counts",
+        refusals.dense("drawn", "cells, genes") | refusals.counts("drawn") | {
+            "one gene": "ValueError: drawn has 1 genes, real has 6: pass the same genes",
+            "one cell": "ValueError: drawn has 1 cells, needed are 10: draw or hold out more",
+        },
+    ),
     "evaluate.calibration": Entry(
         lambda p, rows: lc.evaluate.calibration(p, rows(LABEL), ["B", "T"]), "probabilities",
         refusals.dense("probability", "cells, labels") | refusals.MISALIGNED | {

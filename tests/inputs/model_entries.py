@@ -53,17 +53,17 @@ def _of_counts_and_batches(model, method):
     return Entry(call, "counts", _COUNTS | refusals.MISALIGNED, ("one cell",), rows=True)
 
 
-def _of_z(model):
+def _of_z(model, method):
     refuses = refusals.dense("z", "cells, dimensions") | {
         "one gene": r"ValueError: z must be \(cells, 2\), got shape \(96, 1\): model\.encode\(x\) gives it"
     }
     allows = "-1", "z-scores", "another unit", "one cell"
-    return Entry(lambda z: trained_models()[model].decode(z), "embedding", refuses, allows)
+    return Entry(lambda z: getattr(trained_models()[model], method)(z), "embedding", refuses, allows)
 
 
 def _entry(model, method):
-    if method == "decode":
-        return _of_z(model)
+    if method in ("decode", "sample"):
+        return _of_z(model, method)
     takes_batches = model in ("BatchVAE", "NeighbourVAE")
     return (_of_counts_and_batches if takes_batches else _of_counts)(model, method)
 

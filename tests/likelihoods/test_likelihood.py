@@ -1,17 +1,18 @@
+import keras
 import numpy as np
 import pytest
 from scipy import sparse
 from scipy.special import expit
 
 from latentcells import likelihoods
-from latentcells.likelihoods import bernoulli_log_prob, gaussian_log_prob, negative_binomial_log_prob
 from latentcells.likelihoods._get_likelihood import get_likelihood
 from latentcells.likelihoods._likelihood import sum_over_cells
 from latentcells.models import VAE
 from tests.helpers import refused, run_layer_test
 from tests.likelihoods.references import zinb
 
-NAMES = ("bernoulli", "gaussian", "negative_binomial", "zero_inflated_negative_binomial")
+NAMES = ("bernoulli", "gaussian", "negative_binomial", "poisson", "zero_inflated_negative_binomial")
+COUNTS = NAMES[2:]
 backend = pytest.mark.backend
 
 
@@ -36,6 +37,7 @@ def test_a_head_fulfils_what_every_layer_must(name, tmp_path):
         ("bernoulli", {"logits": (5, 7)}),
         ("gaussian", {"mean": (5, 7), "log_var": (1,)}),
         ("negative_binomial", {"mean": (5, 7), "theta": (7,)}),
+        ("poisson", {"mean": (5, 7)}),
         ("zero_inflated_negative_binomial", {"mean": (5, 7), "theta": (7,), "inflation_logits": (5, 7)}),
     ],
 )
@@ -58,10 +60,8 @@ def test_the_mean_counts_of_a_cell_sum_to_its_library():
 def test_each_head_uses_its_own_log_probability():
     rng, (hidden, library) = np.random.default_rng(1), hidden_and_library()
     x = rng.integers(0, 2, (5, 7)).astype("float32")
-    functions = dict(
-        zip(NAMES, (bernoulli_log_prob, gaussian_log_prob, negative_binomial_log_prob), strict=False)
-    )
-    for name, function in functions.items():
+    for name in NAMES[:-1]:
+        function = getattr(likelihoods, f"{name}_log_prob")
         head = get_likelihood(name)(7)
         parameters = head(hidden, library)
         np.testing.assert_allclose(head.log_prob(x, parameters), function(x, *parameters.values()), rtol=1e-5)
@@ -160,7 +160,7 @@ def test_the_two_kernels_of_the_inflated_head_differ():
 @backend
 def test_the_encoder_gets_the_logarithm_of_counts():
     x = np.float32([[0, 1, 99]])
-    for name in ("negative_binomial", "zero_inflated_negative_binomial"):
+    for name in COUNTS:
         np.testing.assert_allclose(get_likelihood(name)._encoder_input(x), np.log1p(x), rtol=1e-6)
     for name in ("bernoulli", "gaussian"):
         assert get_likelihood(name)._encoder_input(x) is x
@@ -195,12 +195,13 @@ def test_a_head_refuses_data_that_it_is_not_meant_for(name, x, message):
 
 
 def test_a_head_accepts_the_data_that_it_is_meant_for():
-    for name, x in zip(NAMES, (UNIT_DATA, LOG1P_DATA, COUNT_DATA, COUNT_DATA), strict=True):
+    for name, x in zip(NAMES, (UNIT_DATA, LOG1P_DATA, *[COUNT_DATA] * 3), strict=True):
         get_likelihood(name)._check(x)
 
 
-@pytest.mark.parametrize("head", [likelihoods.NegativeBinomial, likelihoods.ZeroInflatedNegativeBinomial])
-def test_a_cell_without_counts_is_refused_and_a_gene_without_is_not(head):
+@pytest.mark.parametrize("name", COUNTS)
+def test_a_cell_without_counts_is_refused_and_a_gene_without_is_not(name):
+    head = get_likelihood(name)
     head._check(np.float32([[0, 2], [0, 1]]))
     refused(
         lambda: head._check(sparse.csr_matrix([[0, 0], [3, 1]])),
@@ -209,7 +210,7 @@ def test_a_cell_without_counts_is_refused_and_a_gene_without_is_not(head):
 
 
 @backend
-@pytest.mark.parametrize("name", ["negative_binomial", "zero_inflated_negative_binomial"])
+@pytest.mark.parametrize("name", COUNTS)
 def test_a_gene_without_counts_is_learned_as_rare(name):
     """Its share stays above 0 and below that of every expressed gene, before and after training."""
     x = np.random.default_rng(0).poisson(np.linspace(0.5, 5, 20), (96, 20)).astype("float32")
@@ -222,8 +223,36 @@ def test_a_gene_without_counts_is_learned_as_rare(name):
         assert 0 < share[7] < 1e-2 and share[7] < np.delete(share, 7).min()
 
 
+@backend
+@pytest.mark.parametrize("name", NAMES)
+def test_drawn_cells_have_the_mean_and_the_variance_of_the_likelihood(name):
+    """100,000 draws of each of seven genes: within five standard errors."""
+    head, n = get_likelihood(name)(7), 100_000
+    hidden, library = hidden_and_library(1)
+    parameters = keras.tree.map_structure(keras.ops.convert_to_numpy, head(hidden, library))
+    mean = np.asarray(head.mean(parameters))[0].astype("float64")
+    many = {key: np.tile(p, (n, 1)) if p.ndim > 1 else p for key, p in parameters.items()}
+    drawn = head.sample(many, np.random.default_rng(0))
+    assert drawn.shape == (n, 7) and drawn.dtype == np.float32
+    mu, share = parameters.get("mean", mean)[-1], expit(parameters.get("inflation_logits", [[-np.inf]]))[0]
+    nb = (1 - share) * (mu + mu**2 / parameters.get("theta", np.inf) + share * mu**2)
+    variance = {"bernoulli": mean * (1 - mean), "gaussian": np.ones(7)}.get(name, nb)  # log_var starts at 0
+    np.testing.assert_array_less(abs(drawn.mean(axis=0) - mean), 5 * np.sqrt(variance / n))
+    np.testing.assert_allclose(drawn.var(axis=0, dtype="float64"), variance, rtol=0.05)
+    if name == "bernoulli":
+        assert set(np.unique(drawn)) == {0, 1}
+    elif name != "gaussian":
+        assert (drawn >= 0).all() and (drawn == drawn.round()).all()
+
+
 def test_the_base_head_is_abstract():
     head = likelihoods.Likelihood(7)
-    for call in (head._check, head._start_at, head.mean, lambda x: head.log_prob(x, None)):
+    for call in (
+        head._check,
+        head._start_at,
+        head.mean,
+        lambda x: head.log_prob(x, None),
+        lambda x: head.sample(x, np.random.default_rng(0)),
+    ):
         with pytest.raises(NotImplementedError):
             call(COUNT_DATA)

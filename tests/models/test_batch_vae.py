@@ -73,6 +73,23 @@ def test_without_a_batch_it_decodes_the_mean_over_batches(model):
     np.testing.assert_allclose(model.decode(z, library=300, batch_size=7), expected, rtol=1e-4)
 
 
+def test_cells_are_drawn_as_their_batch_would_measure_them(model):
+    z = np.tile(np.random.default_rng(0).normal(size=(1, 2)), (2000, 1))
+    first, second = (model.sample(z, batch=plate, library=300) for plate in PLATES)
+    for drawn, plate in ((first, PLATES[0]), (second, PLATES[1])):
+        expected = model.decode(z[:1], batch=plate, library=300)[0]
+        np.testing.assert_allclose(drawn.mean(axis=0), expected, rtol=0.1, atol=0.1)
+    mixed = model.sample(z, batch=PLATES * 1000, library=300)
+    np.testing.assert_allclose(mixed[1::2].mean(axis=0), second.mean(axis=0), rtol=0.15, atol=0.15)
+    anywhere = model.sample(z, library=300)
+    np.testing.assert_allclose(anywhere.mean(axis=0), model.decode(z[:1], library=300)[0], rtol=0.1, atol=0.1)
+    within = (first.var(axis=0) + second.var(axis=0)).sum() / 2
+    between = ((first.mean(axis=0) - second.mean(axis=0)) ** 2 / 4).sum()
+    np.testing.assert_allclose(anywhere.var(axis=0).sum(), within + between, rtol=0.02)
+    assert between > 0.04 * within
+    refused(lambda: model.sample(z, "plate 3"), "^batch 'plate 3' was not among")
+
+
 def test_the_batch_shift_is_learned(model, plates):
     """The learned shift follows each gene's relative yield on the second plate, within the error of 96 cells."""
     z = model.encode(plates)
@@ -342,7 +359,7 @@ def test_fewer_than_two_batches_are_refused(batches):
         ({"adversary": float("nan")}, ValueError, "^adversary must be 0 or more, got nan"),
         ({"normalization": "domains"}, ValueError, "^normalization='domains' is unknown: choose from None"),
         ({"latent_dim": 0}, ValueError, "^latent_dim must be at least 1, got 0"),
-        ({"likelihood": "poisson"}, ValueError, "^likelihood='poisson' is unknown: choose from"),
+        ({"likelihood": "binomial"}, ValueError, "^likelihood='binomial' is unknown: choose from"),
     ],
 )
 def test_a_setting_is_refused(keywords, kind, message):

@@ -11,7 +11,7 @@ from latentcells.layers.normalization._normalization import Normalization
 from latentcells.models import VAE
 from latentcells.objectives import kl_to_standard_normal
 
-LIKELIHOODS = ("bernoulli", "gaussian", "negative_binomial", "zero_inflated_negative_binomial")
+LIKELIHOODS = ("bernoulli", "gaussian", "negative_binomial", "poisson", "zero_inflated_negative_binomial")
 KEYS = {"loss", "reconstruction", "kl"}
 
 
@@ -138,6 +138,42 @@ def test_hidden_layers_may_be_several_or_none(counts):
         assert np.isfinite(fitted(counts, model=vae(hidden=hidden)).elbo(counts)["elbo"])
 
 
+def test_the_decoder_may_be_linear_up_to_the_softmax(counts):
+    model = fitted(counts, model=vae(decoder_hidden=()))
+    a, b = np.random.default_rng(0).normal(size=(2, 5, 2)).astype("float32")
+    logits = [np.log(model.decode(z)) for z in (a, b, (a + b) / 2)]
+    centred = [values - values.mean(axis=1, keepdims=True) for values in logits]
+    np.testing.assert_allclose(centred[2], (centred[0] + centred[1]) / 2, atol=1e-4)
+    assert model.decoder.count_params() == 20 * 3 + 20  # kernel and bias of the head, and theta
+
+
+def test_without_noise_and_kl_it_is_an_autoencoder(counts):
+    """What it decodes is the mean, and the loss is that of the reconstruction."""
+    model = fitted(counts, model=vae(noise=False, beta=0))
+    found = model(counts)
+    np.testing.assert_array_equal(found["z"], found["z_mean"])
+    np.testing.assert_allclose(found["mean"], model.reconstruct(counts), rtol=1e-5)
+    lost = model.evaluate(counts, batch_size=96, verbose=0, return_dict=True)
+    assert lost["loss"] == pytest.approx(lost["reconstruction"], rel=1e-6)
+    refused(lambda: model.elbo(counts), "^noise=False leaves no posterior .*: evaluate")
+    assert not np.array_equal(*[np.asarray(vae()(counts)[key]) for key in ("z", "z_mean")])
+
+
+def test_cells_are_drawn_at_their_library(model):
+    z = np.random.default_rng(0).normal(size=(400, 2))
+    library = np.where(np.arange(400) % 2, 50.0, 5000.0)
+    drawn = model.sample(z, library)
+    assert drawn.shape == (400, 20) and (drawn == drawn.round()).all()
+    expected = model.decode(z, library)
+    for depth in (50.0, 5000.0):
+        cells = library == depth
+        np.testing.assert_allclose(
+            drawn[cells].mean(axis=0), expected[cells].mean(axis=0), rtol=0.3, atol=0.3
+        )
+    np.testing.assert_array_equal(model.sample(z, library), drawn)
+    assert not np.array_equal(model.sample(z, library, seed=1), drawn)
+
+
 def test_dropout_acts_only_in_training(counts):
     model = fitted(counts, model=vae(dropout=0.3))
     np.testing.assert_array_equal(model.encode(counts), model.encode(counts))
@@ -151,13 +187,15 @@ NORMALIZATIONS = (
     {"normalization": "batch"},
     {"normalization": "layer"},
     {"normalization": "group", "groups": 2},
+    {"normalization": "rms"},
+    {"normalization": "batch", "normalization_of": "both"},
     {"normalization": "batch", "normalization_of": "genes"},
     {"normalization": "group", "groups": [0, 1] * 10, "normalization_of": "genes"},
 )
 
 
-def normalizers(model):
-    return [layer for layer in model.encoder.layers if isinstance(layer, Normalization)]
+def normalizers(network):
+    return [layer for layer in network.layers if isinstance(layer, Normalization)]
 
 
 @pytest.mark.parametrize("keywords", NORMALIZATIONS)
@@ -171,11 +209,16 @@ def test_every_normalisation_learns_and_is_saved(keywords, counts, tmp_path):
 
 
 def test_normalisation_is_placed_as_requested():
-    hidden = normalizers(vae(normalization="layer", hidden=(8, 4)))
-    assert [layer.gamma.shape for layer in hidden] == [(8,), (4,)]
-    genes = normalizers(vae(normalization="layer", hidden=(8, 4), normalization_of="genes"))
-    assert [layer.gamma.shape for layer in genes] == [(20,)]
-    assert not normalizers(vae())
+    places = {
+        "hidden": ([(8,), (4,)], []),
+        "both": ([(8,), (4,)], [(4,), (8,)]),
+        "genes": ([(20,)], []),
+    }
+    for where, shapes in places.items():
+        model = vae(normalization="layer", hidden=(8, 4), normalization_of=where)
+        found = [[layer.gamma.shape for layer in normalizers(n)] for n in (model.encoder, model.decoder)]
+        assert tuple(found) == shapes
+    assert not normalizers(vae().encoder)
 
 
 def test_hidden_units_are_normalised_before_their_relu(counts):
@@ -473,10 +516,12 @@ def refused(call, message, kind=ValueError):
         ({"latent_dim": True}, TypeError, r"^latent_dim must be an integer, got True \(bool\)"),
         ({"hidden": (8, 0)}, ValueError, "^hidden must be at least 1, got 0"),
         ({"hidden": 8}, TypeError, "^hidden must be a tuple of integers, got 8"),
+        ({"decoder_hidden": 8}, TypeError, "^decoder_hidden must be a tuple of integers, got 8"),
+        ({"decoder_hidden": (0,)}, ValueError, "^decoder_hidden must be at least 1, got 0"),
         (
-            {"likelihood": "poisson"},
+            {"likelihood": "binomial"},
             ValueError,
-            "^likelihood='poisson' is unknown: choose from 'bernoulli', 'gaussian'",
+            "^likelihood='binomial' is unknown: choose from 'bernoulli', 'gaussian'",
         ),
         (
             {"normalization": "batch norm"},
@@ -497,7 +542,7 @@ def refused(call, message, kind=ValueError):
         (
             {"normalization_of": "decoder"},
             ValueError,
-            "^normalization_of='decoder' is unknown: choose from 'hidden', 'genes'",
+            "^normalization_of='decoder' is unknown: choose from 'hidden', 'both', 'genes'",
         ),
         ({"beta": -1}, ValueError, "^beta must be 0 or more, got -1: 1 gives the ELBO"),
         ({"beta": float("nan")}, ValueError, "^beta must be 0 or more, got nan"),
@@ -573,7 +618,8 @@ def test_another_shape_is_refused(model, counts):
 
 
 def test_decode_refuses_another_latent_space(model):
-    refused(lambda: model.decode(np.zeros((4, 3))), r"^z must be \(cells, 2\), got shape \(4, 3\)")
+    for call in (model.decode, model.sample):
+        refused(lambda call=call: call(np.zeros((4, 3))), r"^z must be \(cells, 2\), got shape \(4, 3\)")
     refused(lambda: model.decode(np.zeros(2)), r"^z must have the shape \(cells, dimensions\), got \(2,\)")
 
 
@@ -588,4 +634,8 @@ def test_invalid_draws_and_batch_sizes_are_refused(model, counts):
     refused(lambda: model.elbo(counts, draws=0), "^draws must be at least 1, got 0")
     for call in (model.fit, model.encode, model.reconstruct, model.elbo):
         refused(lambda call=call: call(counts, batch_size=0), "^batch_size must be at least 1, got 0")
-    refused(lambda: model.decode(np.zeros((4, 2)), batch_size=0), "^batch_size must be at least 1, got 0")
+    refused(lambda: model.sample(np.zeros((4, 2)), seed=-1), "^seed must be at least 0, got -1")
+    for call in (model.decode, model.sample):
+        refused(
+            lambda call=call: call(np.zeros((4, 2)), batch_size=0), "^batch_size must be at least 1, got 0"
+        )

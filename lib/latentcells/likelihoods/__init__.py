@@ -8,6 +8,7 @@ from latentcells.likelihoods._bernoulli import Bernoulli, bernoulli_log_prob
 from latentcells.likelihoods._gaussian import Gaussian, gaussian_log_prob
 from latentcells.likelihoods._likelihood import Likelihood
 from latentcells.likelihoods._negative_binomial import NegativeBinomial, negative_binomial_log_prob
+from latentcells.likelihoods._poisson import Poisson, poisson_log_prob
 from latentcells.likelihoods._zero_inflated_negative_binomial import (
     ZeroInflatedNegativeBinomial,
     zero_inflated_negative_binomial_log_prob,
@@ -18,10 +19,12 @@ __all__ = [
     "Gaussian",
     "Likelihood",
     "NegativeBinomial",
+    "Poisson",
     "ZeroInflatedNegativeBinomial",
     "bernoulli_log_prob",
     "gaussian_log_prob",
     "negative_binomial_log_prob",
+    "poisson_log_prob",
     "zero_inflated_negative_binomial_log_prob",
 ]
 

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 from keras import ops
+from scipy.special import expit
 
 from latentcells import _checks
 from latentcells.likelihoods._likelihood import Likelihood, sum_over_cells, to_float32
@@ -64,6 +65,9 @@ class Bernoulli(Likelihood):
 
     def log_prob(self, x, parameters):
         return bernoulli_log_prob(x, parameters["logits"])
+
+    def sample(self, parameters, rng):
+        return (rng.random(parameters["logits"].shape) < expit(parameters["logits"])).astype("float32")
 
     def mean(self, parameters):
         return ops.sigmoid(parameters["logits"])

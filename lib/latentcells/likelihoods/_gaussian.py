@@ -76,5 +76,9 @@ class Gaussian(Likelihood):
     def log_prob(self, x, parameters):
         return gaussian_log_prob(x, parameters["mean"], parameters["log_var"])
 
+    def sample(self, parameters, rng):
+        mean, sd = parameters["mean"], np.exp(0.5 * parameters["log_var"])
+        return mean + sd * rng.standard_normal(mean.shape, dtype="float32")
+
     def mean(self, parameters):
         return parameters["mean"]

@@ -73,6 +73,18 @@ class Likelihood(keras.layers.Layer):
         """Log-probability of each value of ``x``, (cells, genes), in nats."""
         raise NotImplementedError
 
+    def sample(self, parameters, rng):
+        """Values drawn from the likelihood.
+
+        Args:
+            parameters: what the head gives for the cells, as NumPy arrays.
+            rng: a NumPy generator.
+
+        Returns:
+            (cells, genes) float32, in the unit of the data.
+        """
+        raise NotImplementedError
+
     def mean(self, parameters):
         """Expected value, (cells, genes), in the unit of the data."""
         raise NotImplementedError

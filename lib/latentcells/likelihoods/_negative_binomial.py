@@ -3,11 +3,10 @@
 import math
 
 import keras
-import numpy as np
 from keras import ops
 
-from latentcells import _checks
-from latentcells.likelihoods._likelihood import Likelihood, sum_over_cells, to_float32
+from latentcells.likelihoods._count_likelihood import CountLikelihood
+from latentcells.likelihoods._likelihood import to_float32
 from latentcells.likelihoods._series import (
     HALF_LOG_2PI,
     digamma_less_log,
@@ -95,7 +94,7 @@ def _unbroadcast(gradient, parameter):
 
 
 @keras.saving.register_keras_serializable(package="latentcells")
-class NegativeBinomial(Likelihood):
+class NegativeBinomial(CountLikelihood):
     r"""`negative_binomial_log_prob` of counts, with one learned :math:`\theta` a gene.
 
     The mean is :math:`\mu_{ij} = \ell_i \, \mathrm{softmax}_j(\cdot)`: a cell's library size
@@ -120,19 +119,6 @@ class NegativeBinomial(Likelihood):
         {'mean': (2, 3), 'theta': (3,)}
     """
 
-    @staticmethod
-    def _check(x):
-        _checks.counted_cells(x, "x")
-
-    def _start_at(self, x):
-        # one more molecule: a gene without any starts as the rarest, and not at a share of 0
-        total = sum_over_cells(x).astype("float32") + 1.0
-        self.dense.bias.assign(np.log(total / total.sum()))
-
-    @staticmethod
-    def _encoder_input(x):
-        return ops.log1p(x)
-
     def build(self, hidden_shape, library_shape):
         super().build(hidden_shape, library_shape)
         # nearly Poisson: dispersion that explains what z should explain switches dimensions off
@@ -140,13 +126,13 @@ class NegativeBinomial(Likelihood):
         self.log_theta = self.add_weight(shape=(self.n_genes,), initializer=start, name="log_theta")
 
     def call(self, hidden, library):
-        share = ops.softmax(self.dense(hidden))
         theta = ops.exp(ops.clip(self.log_theta, -9.0, 13.0))
-        # 1e-8: a gene that the decoder has ruled out keeps a finite log-probability
-        return {"mean": ops.cast(library, "float32") * share + 1e-8, "theta": theta}
+        return {**super().call(hidden, library), "theta": theta}
 
     def log_prob(self, x, parameters):
         return negative_binomial_log_prob(x, parameters["mean"], parameters["theta"])
 
-    def mean(self, parameters):
-        return parameters["mean"]
+    def sample(self, parameters, rng):
+        # a Poisson count whose mean follows a gamma distribution
+        mean, theta = parameters["mean"].astype("float64"), parameters["theta"].astype("float64")
+        return rng.poisson(rng.gamma(theta, mean / theta)).astype("float32")

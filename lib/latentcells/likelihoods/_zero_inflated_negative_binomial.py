@@ -1,7 +1,9 @@
 """The zero-inflated negative binomial distribution, of counts."""
 
 import keras
+import numpy as np
 from keras import ops
+from scipy.special import expit
 
 from latentcells.likelihoods._likelihood import to_float32
 from latentcells.likelihoods._negative_binomial import NegativeBinomial, negative_binomial_log_prob
@@ -75,6 +77,11 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
         return zero_inflated_negative_binomial_log_prob(
             x, parameters["mean"], parameters["theta"], parameters["inflation_logits"]
         )
+
+    def sample(self, parameters, rng):
+        counts = super().sample(parameters, rng)
+        inflated = rng.random(counts.shape) < expit(parameters["inflation_logits"])
+        return np.where(inflated, np.float32(0), counts)
 
     def mean(self, parameters):
         return parameters["mean"] * ops.sigmoid(-parameters["inflation_logits"])

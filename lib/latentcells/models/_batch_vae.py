@@ -32,7 +32,7 @@ class BatchVAE(VAE):
         latent_dim: K, coordinates of z.
         adversary: strength of the reversed gradient, 0 for no adversary.
         normalization: ``"layer"`` by default; None, ``"batch"``, ``"group"``, or ``"domain"``.
-        hidden, likelihood, dropout, groups, normalization_of, beta, warmup, seed: as for `VAE`.
+        hidden, likelihood, dropout, groups, normalization_of, beta, warmup, seed, decoder_hidden, noise: as for `VAE`.
 
     Raises:
         ValueError: for fewer than two batches or a repeated name, and for ``"domain"`` with ``normalization_of``
@@ -53,7 +53,7 @@ class BatchVAE(VAE):
     def __init__(
         self, n_genes, batches, latent_dim=10, adversary=0.0, normalization="layer", hidden=(256,),
         likelihood="negative_binomial", dropout=0.0, groups=None, normalization_of="hidden", beta=1.0, warmup=0,
-        seed=0, **kwargs,
+        seed=0, decoder_hidden=None, noise=True, **kwargs,
     ):  # fmt: skip
         self._names = _checks.names(batches, "batches", "a single batch needs no correction, take VAE")
         self._domain = normalization == "domain"
@@ -64,11 +64,11 @@ class BatchVAE(VAE):
             )
         super().__init__(
             n_genes, latent_dim, hidden, likelihood, dropout, None if self._domain else normalization, groups,
-            normalization_of, beta, warmup, seed, **kwargs,
+            normalization_of, beta, warmup, seed, decoder_hidden, noise, **kwargs,
         )  # fmt: skip
         self.adversary = _checks.not_negative(adversary, "adversary", "1 to 100 is usual, 0 is none")
         if self.adversary:
-            *_, first, second = self._seeds(4 * len(self.hidden) + 6)  # those that the others leave
+            *_, first, second = self._seeds(self._n_seeds + 2)  # those that the others leave
             self.classifier = self._classifier(iter((first, second)))
             self.trackers["batch_cross_entropy"] = keras.metrics.Mean("batch_cross_entropy")
 
@@ -100,8 +100,7 @@ class BatchVAE(VAE):
             "batch": self._one_hot(),
         }
         tensor = ops.concatenate([inputs["z"], inputs["batch"]], axis=-1)
-        tensor = self._hidden(tensor, reversed(self.hidden), seeds)
-        return keras.Model(inputs, self.head(tensor, inputs["library"]), name="decoder")
+        return self._decoder_of(tensor, inputs, seeds)
 
     def _classifier(self, seeds):
         """z_mean (cells, latent_dim) -> logits of the batches; the gradient to z_mean is reversed."""
@@ -243,9 +242,32 @@ class BatchVAE(VAE):
         def decoded(batch):
             return in_batches(self._mean, {**points, "batch": batch}, batch_size=batch_size)
 
+        return (
+            self._over_batches(decoded, len(z)) if batch is None else decoded(self._batches_of(batch, len(z)))
+        )
+
+    def sample(self, z, batch=None, library=1e4, seed=0, batch_size=512) -> np.ndarray:
+        """Cells drawn from the likelihood at points of the latent space, as each batch would measure them.
+
+        Args:
+            z: (cells, latent_dim); standard normal numbers give cells drawn from the prior.
+            batch: the name of a batch, or one a cell; None draws one for each cell.
+            library, seed, batch_size: as for `VAE.sample`.
+
+        Returns:
+            (cells, genes) float32, in the likelihood's unit.
+
+        Raises:
+            ValueError: as `decode`.
+        """
+        points = self._points(z, library)
         if batch is None:
-            return self._over_batches(decoded, len(z))
-        return decoded(self._one_hot_of([batch] * len(z) if isinstance(batch, str) else batch, len(z)))
+            batch = np.random.default_rng([_checks.at_least(seed, 0, "seed"), 1]).choice(self.batches, len(z))
+        return self._draw({**points, "batch": self._batches_of(batch, len(z))}, seed, batch_size)
+
+    def _batches_of(self, batch, n_cells):
+        """One-hot (cells, batches) of one name for all cells, or of one a cell."""
+        return self._one_hot_of([batch] * n_cells if isinstance(batch, str) else batch, n_cells)
 
     def get_config(self):
         normalization = "domain" if self._domain else self.normalization

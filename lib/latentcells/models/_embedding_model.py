@@ -9,6 +9,7 @@ from latentcells._batching import in_batches
 from latentcells._seeds import derived
 from latentcells.layers.normalization._get_normalization import get_normalization
 from latentcells.likelihoods import NegativeBinomial
+from latentcells.likelihoods._count_likelihood import CountLikelihood
 from latentcells.models._cell_model import CellModel
 
 
@@ -16,6 +17,15 @@ def log_share(counts, target_sum=1e4):
     """log1p of counts scaled to ``target_sum`` in each cell, (cells, genes): depth drops out."""
     total = ops.sum(counts, axis=-1, keepdims=True)
     return ops.log1p(target_sum * counts / ops.maximum(total, 1.0))
+
+
+def widths(hidden, name) -> tuple:
+    """The checked units of dense layers; ``name`` is the argument's."""
+    if not isinstance(hidden, (tuple, list)):
+        raise TypeError(
+            f"{name} must be a tuple of integers, got {hidden!r}: (256,) is one layer of 256 units"
+        )
+    return tuple(_checks.at_least(units, 1, name) for units in hidden)
 
 
 class EmbeddingModel(CellModel):
@@ -26,7 +36,7 @@ class EmbeddingModel(CellModel):
         latent_dim: K, coordinates of z.
         hidden: units of the encoder's dense layers.
         dropout: share of the hidden units that a training step leaves out.
-        normalization: None, ``"batch"``, ``"layer"`` or ``"group"``, before each ReLU of the encoder.
+        normalization: None, ``"batch"``, ``"layer"``, ``"group"`` or ``"rms"``, before each ReLU of the encoder.
         groups: for ``"group"``: how many groups (8 by default), or the number of the group of each value.
         seed: whole number; of the weights, of the noise and of the order of the cells in `fit`.
 
@@ -49,11 +59,7 @@ class EmbeddingModel(CellModel):
     ):
         super().__init__(n_genes, seed, **kwargs)
         self.latent_dim = _checks.at_least(latent_dim, 1, "latent_dim")
-        if not isinstance(hidden, (tuple, list)):
-            raise TypeError(
-                f"hidden must be a tuple of integers, got {hidden!r}: (256,) is one layer of 256 units"
-            )
-        self.hidden = tuple(_checks.at_least(units, 1, "hidden") for units in hidden)
+        self.hidden = widths(hidden, "hidden")
         self.dropout = _checks.share(dropout, "dropout", zero=True)
         self.normalization = normalization
         self.groups = getattr(get_normalization(normalization, groups), "groups", None)
@@ -95,12 +101,16 @@ class EmbeddingModel(CellModel):
             "z": keras.Input((self.latent_dim,), name="z"),
             "library": keras.Input((1,), name="library"),
         }
-        tensor = self._hidden(inputs["z"], reversed(self.hidden), seeds)
+        return self._decoder_of(inputs["z"], inputs, seeds)
+
+    def _decoder_of(self, tensor, inputs, seeds):
+        """The decoder with these ``inputs`` that begins with ``tensor``, (cells, values)."""
+        tensor = self._hidden(tensor, reversed(self.hidden), seeds)
         return keras.Model(inputs, self.head(tensor, inputs["library"]), name="decoder")
 
     @property
     def _layer(self):
-        return "counts" if issubclass(self.reads, NegativeBinomial) else None
+        return "counts" if issubclass(self.reads, CountLikelihood) else None
 
     def _check_values(self, x):
         self.reads._check(x)

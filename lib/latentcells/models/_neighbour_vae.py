@@ -39,7 +39,8 @@ class NeighbourVAE(BatchVAE):
         n_mutual: mutual nearest neighbours are looked for among so many in each other batch.
         n_neighbors: of each cell in z.
         walk_length: steps of a walk.
-        normalization, hidden, likelihood, dropout, groups, normalization_of, beta, warmup, seed: as for `BatchVAE`.
+        normalization, hidden, likelihood, dropout, groups, normalization_of: as for `BatchVAE`.
+        beta, warmup, seed, decoder_hidden, noise: as for `VAE`.
 
     Raises:
         ValueError: as `BatchVAE`; in `fit` for ``shuffle=False``.
@@ -59,11 +60,12 @@ class NeighbourVAE(BatchVAE):
     def __init__(
         self, n_genes, batches, latent_dim=10, adversary=10.0, partner_rate=0.5, n_mutual=5, n_neighbors=10,
         walk_length=12, normalization="layer", hidden=(256,), likelihood="negative_binomial", dropout=0.0,
-        groups=None, normalization_of="hidden", beta=1.0, warmup=0, seed=0, **kwargs,
+        groups=None, normalization_of="hidden", beta=1.0, warmup=0, seed=0, decoder_hidden=None,
+        noise=True, **kwargs,
     ):  # fmt: skip
         super().__init__(
             n_genes, batches, latent_dim, adversary, normalization, hidden, likelihood, dropout, groups,
-            normalization_of, beta, warmup, seed, **kwargs,
+            normalization_of, beta, warmup, seed, decoder_hidden, noise, **kwargs,
         )  # fmt: skip
         self.partner_rate = _checks.share(partner_rate, "partner_rate")
         self.n_mutual = _checks.at_least(n_mutual, 1, "n_mutual")

@@ -9,8 +9,10 @@ from latentcells._arrays import embedding
 from latentcells._batching import in_batches
 from latentcells.layers import Sampling
 from latentcells.likelihoods._get_likelihood import get_likelihood
-from latentcells.models._embedding_model import EmbeddingModel
+from latentcells.models._embedding_model import EmbeddingModel, widths
 from latentcells.objectives import kl_to_standard_normal
+
+NORMALIZED = "hidden", "both", "genes"
 
 
 @keras.saving.register_keras_serializable(package="latentcells")
@@ -31,20 +33,23 @@ class VAE(EmbeddingModel):
     Args:
         n_genes: G, genes of a cell.
         latent_dim: K, coordinates of z.
-        hidden: units of the encoder's dense layers; the decoder has them in reverse.
-        likelihood: ``"negative_binomial"`` or ``"zero_inflated_negative_binomial"`` (counts),
-            ``"gaussian"`` (log1p) or ``"bernoulli"`` (values in [0, 1]).
+        hidden: units of the encoder's dense layers.
+        likelihood: ``"negative_binomial"``, ``"poisson"`` or ``"zero_inflated_negative_binomial"``
+            (counts), ``"gaussian"`` (log1p) or ``"bernoulli"`` (values in [0, 1]).
         dropout: share of the hidden units that a training step leaves out, in the encoder and the decoder.
-        normalization: None, ``"batch"``, ``"layer"`` or ``"group"``: of the encoder, where
-            ``normalization_of`` says. The decoder has none.
+        normalization: None, ``"batch"``, ``"layer"``, ``"group"`` or ``"rms"``, where ``normalization_of`` says.
         groups: for ``"group"``: how many groups of equal size (8 by default), or the number of the group
             of each value, for instance ``GeneModules.labels_`` for genes.
-        normalization_of: ``"hidden"``, the units of each hidden layer before their ReLU, or ``"genes"``,
-            the values that enter the encoder.
+        normalization_of: ``"hidden"``, the units of the encoder's hidden layers before their ReLU;
+            ``"both"``, those of the decoder as well; or ``"genes"``, the values that enter the encoder.
         beta: the weight of the KL term (Higgins et al. 2017).
         warmup: training steps over which the weight rises from 0 to ``beta`` (Bowman et al. 2016,
             doi:10.18653/v1/K16-1002). Evaluation always uses ``beta``.
         seed: whole number; of the weights, of the noise and of the order of the cells in `fit`.
+        decoder_hidden: units of the decoder's dense layers, by default those of ``hidden`` in reverse;
+            ``()`` is a linear decoder, up to the softmax of a count likelihood.
+        noise: False decodes the mean of the posterior and not a draw from it. With ``beta=0`` the model
+            is then a plain autoencoder, which has no ELBO.
 
     Example:
         >>> import numpy as np, latentcells as lc
@@ -69,15 +74,21 @@ class VAE(EmbeddingModel):
         beta=1.0,
         warmup=0,
         seed=0,
+        decoder_hidden=None,
+        noise=True,
         **kwargs,
     ):
         super().__init__(n_genes, latent_dim, hidden, dropout, normalization, groups, seed, **kwargs)
         self.likelihood = likelihood
-        self.normalization_of = _checks.choice(normalization_of, ("hidden", "genes"), "normalization_of")
+        self.normalization_of = _checks.choice(normalization_of, NORMALIZED, "normalization_of")
+        self.decoder_hidden = (
+            self.hidden[::-1] if decoder_hidden is None else widths(decoder_hidden, "decoder_hidden")
+        )
+        self.noise = bool(noise)
         self.beta = _checks.not_negative(beta, "beta", "1 gives the ELBO")
         self.warmup = _checks.at_least(warmup, 0, "warmup")
 
-        seeds = self._seeds(4 * len(self.hidden) + 4)
+        seeds = self._seeds(self._n_seeds)
         self.reads = get_likelihood(likelihood)
         self.head = self.reads(self.n_genes, seed=next(seeds), name="likelihood")
         self.sampling = Sampling(seed=next(seeds), dtype="float32")
@@ -87,6 +98,10 @@ class VAE(EmbeddingModel):
             shape=(), initializer="zeros", trainable=False, aggregation="only_first_replica", name="steps"
         )
         self.trackers = {name: keras.metrics.Mean(name) for name in ("reconstruction", "kl")}
+
+    @property
+    def _n_seeds(self):
+        return 2 * (len(self.hidden) + len(self.decoder_hidden)) + 4
 
     def _encoder(self, seeds):
         """x (cells, genes) -> z_mean and z_log_var (cells, latent_dim)."""
@@ -102,10 +117,16 @@ class VAE(EmbeddingModel):
         log_var = self._dense(tensor, self.latent_dim, seeds, name="z_log_var", dtype="float32")
         return {"z_mean": mean, "z_log_var": ops.clip(log_var, -15.0, 15.0)}
 
+    def _decoder_of(self, tensor, inputs, seeds):
+        normalized = self._normalized if self.normalization_of == "both" else None
+        tensor = self._hidden(tensor, self.decoder_hidden, seeds, normalized)
+        return keras.Model(inputs, self.head(tensor, inputs["library"]), name="decoder")
+
     def call(self, x, training=False):
         """The posterior, a draw from it and the parameters that the draw decodes to, in one dictionary."""
         posterior = self.encoder(self._encoder_input(x), training=training)
-        z = self.sampling(posterior["z_mean"], posterior["z_log_var"])
+        mean, log_var = posterior["z_mean"], posterior["z_log_var"]
+        z = self.sampling(mean, log_var) if self.noise else mean
         return {**posterior, "z": z, **self.decoder(self._decoder_input(x, z), training=training)}
 
     @staticmethod
@@ -202,6 +223,32 @@ class VAE(EmbeddingModel):
     def _mean(self, points):
         return self.head.mean(self.decoder(points))
 
+    def sample(self, z, library=1e4, seed=0, batch_size=512) -> np.ndarray:
+        """Cells drawn from the likelihood at points of the latent space.
+
+        Args:
+            z: (cells, latent_dim); standard normal numbers give cells drawn from the prior.
+            library: mean total count a cell, a number or (cells,). Only the count likelihoods read it.
+            seed: whole number; the same seed and ``batch_size`` give the same cells.
+            batch_size: cells at a time.
+
+        Returns:
+            (cells, genes) float32, in the likelihood's unit.
+
+        Raises:
+            ValueError: as `decode`.
+        """
+        return self._draw(self._points(z, library), seed, batch_size)
+
+    def _draw(self, points, seed, batch_size):
+        rng = np.random.default_rng(_checks.at_least(seed, 0, "seed"))
+
+        def draw(points):
+            parameters = keras.tree.map_structure(ops.convert_to_numpy, self.decoder(points))
+            return self.head.sample(parameters, rng)
+
+        return in_batches(draw, points, batch_size=batch_size)
+
     def reconstruct(self, x, batch_size=512, *, fill=None) -> np.ndarray:
         """Decode each cell's posterior mean at the cell's own library size: (cells, genes)."""
         cells = self._take(x, fill=fill).matrix
@@ -221,7 +268,14 @@ class VAE(EmbeddingModel):
         Returns:
             ``elbo`` = ``reconstruction`` - ``kl``: means over cells, in nats; ``reconstruction`` is
             the expected log-probability.
+
+        Raises:
+            ValueError: as `encode`, and for a model with ``noise=False``.
         """
+        if not self.noise:
+            raise ValueError(
+                "noise=False leaves no posterior to take the ELBO of: evaluate(x) gives the reconstruction"
+            )
         x, rng = self._take(x, fill=fill).matrix, np.random.default_rng(_checks.at_least(seed, 0, "seed"))
         posterior = self._posterior(x, batch_size)
         kl = kl_to_standard_normal(posterior["z_mean"], posterior["z_log_var"])
@@ -240,5 +294,5 @@ class VAE(EmbeddingModel):
         )
 
     def get_config(self):
-        keys = "likelihood", "normalization_of", "beta", "warmup"
+        keys = "likelihood", "normalization_of", "beta", "warmup", "decoder_hidden", "noise"
         return {**super().get_config(), **{key: getattr(self, key) for key in keys}}
