@@ -24,6 +24,9 @@ expectation for the true shares. Because every space is decoded in the same way,
 
 Of the candidates within one standard error of the best, the one with fewest components is chosen.
 
+The gain ranks the settings of one method. Between methods it is biased: a space in which expression is linear, as in
+PCA's, has a larger gain than a curved one in which the neighbours are as good.
+
 References: molecular cross-validation, Batson et al. 2019 (batson2019), https://doi.org/10.1101/786269; parts of
 Poisson counts are independent, Neufeld et al. 2024 (neufeld2024), https://doi.org/10.1093/biostatistics/kxac047;
 multinomial deviance, Townes et al. 2019 (townes2019), https://doi.org/10.1186/s13059-019-1861-6.
