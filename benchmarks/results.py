@@ -3,6 +3,7 @@
 import sys
 
 from benchmarks import (
+    baselines,
     batch_correction,
     hvg,
     normalization,
@@ -16,6 +17,7 @@ from benchmarks import (
 from benchmarks.records import record
 
 CHAPTERS = {
+    "01_preparation": baselines.rows,
     "01_vae": vae.rows,
     "02_normalization": normalization.rows,
     "03_hvg": hvg.rows,
