@@ -292,11 +292,9 @@ def dataset_rows(name):
     gain, chosen, scores = zip(*(score(counts, label, seed) for seed in SEEDS), strict=True)
     rows = rows_of(name, "PCA as chosen", scores, baseline=True)
     for method in gain[0]:
-        runs = [
-            {"heldout_gain": gains[method], "chosen": choice == method}
-            for gains, choice in zip(gain, chosen, strict=True)
-        ]
-        rows += rows_of(name, method, runs, baseline=True)
+        rows += rows_of(name, method, [{"heldout_gain": gains[method]} for gains in gain], baseline=True)
+        if method in chosen:
+            rows += rows_of(name, method, [{"chosen": choice == method} for choice in chosen], baseline=True)
     return rows
 
 

@@ -153,7 +153,9 @@ def test_the_text_does_not_move_when_images_come(chromium, address):
     waiting, hold = [], True
     page.route("**/_images/*", lambda route: waiting.append(route) if hold else route.continue_())
     page.goto(address + "chapters/10_x_versus_z.html", wait_until="domcontentloaded")
-    while not page.evaluate("[...document.querySelectorAll('link[rel=stylesheet]')].every(link => link.sheet)"):
+    while not page.evaluate(
+        "[...document.querySelectorAll('link[rel=stylesheet]')].every(link => link.sheet)"
+    ):
         page.wait_for_timeout(20)  # without scripts, wait_for_function does not poll
     before = page.evaluate(height)
     page.evaluate("document.querySelectorAll('img').forEach(image => { image.loading = 'eager' })")
