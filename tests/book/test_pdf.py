@@ -1,6 +1,8 @@
 """The PDF of the whole book: nothing that is folded on the site is lost on paper, and answers stand in the appendix."""
 
 import re
+import subprocess
+import sys
 import unicodedata
 from collections import Counter
 
@@ -22,12 +24,12 @@ def joined(built):
 
 
 @pytest.fixture(scope="module")
-def printed(built, tmp_path_factory):
+def printed(built):
+    """The PDF as `make pdf` writes it; in a process of its own, for the tests' Chromium runs in this one."""
     if pdf.chromium() is None:
         pytest.skip(rules.NO_CHROMIUM)
-    path = tmp_path_factory.mktemp("pdf") / "book.pdf"
-    pdf.write(built, PARTS, path)
-    return Pdf(path.read_bytes())
+    subprocess.run([sys.executable, "-m", "tools.pdf"], cwd=rules.ROOT, check=True, capture_output=True)
+    return Pdf((built.parent / "latent-cells.pdf").read_bytes())
 
 
 def squeezed(text):
