@@ -158,6 +158,8 @@ FIRST = {  # the first result, and the first of the chapters
     "KL divergence": ("chapters/01_vae", "chapters/01_vae"),
     "layer normalization": ("chapters/02_normalization", "chapters/02_normalization"),
     "layer normalisation": ("chapters/02_normalization", "chapters/02_normalization"),
+    # the book writes "standardised"
+    "standardized": ("chapters/02_normalization", "chapters/02_normalization"),
     "x or z": ("chapters/10_x_versus_z", "chapters/10_x_versus_z"),
     "highly variable genes": ("chapters/03_hvg", "chapters/03_hvg"),
     "notation": ("book/notation", None),
