@@ -105,8 +105,11 @@ class EmbeddingModel(CellModel):
 
     def _decoder_of(self, tensor, inputs, seeds):
         """The decoder with these ``inputs`` that begins with ``tensor``, (cells, values)."""
-        tensor = self._hidden(tensor, reversed(self.hidden), seeds)
+        tensor = self._decoder_layers(tensor, seeds)
         return keras.Model(inputs, self.head(tensor, inputs["library"]), name="decoder")
+
+    def _decoder_layers(self, tensor, seeds):
+        return self._hidden(tensor, reversed(self.hidden), seeds)
 
     @property
     def _layer(self):

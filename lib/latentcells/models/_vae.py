@@ -117,10 +117,9 @@ class VAE(EmbeddingModel):
         log_var = self._dense(tensor, self.latent_dim, seeds, name="z_log_var", dtype="float32")
         return {"z_mean": mean, "z_log_var": ops.clip(log_var, -15.0, 15.0)}
 
-    def _decoder_of(self, tensor, inputs, seeds):
+    def _decoder_layers(self, tensor, seeds):
         normalized = self._normalized if self.normalization_of == "both" else None
-        tensor = self._hidden(tensor, self.decoder_hidden, seeds, normalized)
-        return keras.Model(inputs, self.head(tensor, inputs["library"]), name="decoder")
+        return self._hidden(tensor, self.decoder_hidden, seeds, normalized)
 
     def call(self, x, training=False):
         """The posterior, a draw from it and the parameters that the draw decodes to, in one dictionary."""
