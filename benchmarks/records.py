@@ -15,9 +15,13 @@ FOLDER = ROOT / "book" / "results"
 SEEDS = range(5)
 UNITS = {
     "heldout_elbo": "nats per cell",
+    "heldout_reconstruction": "nats per cell",
+    "heldout_kl": "nats per cell",
     "heldout_gain": "nats per molecule",
     "log_loss": "nats per cell",
     "epochs": "epochs",
+    "seconds": "s",
+    "peak_rss_mb": "MB",
 }  # "1" for the others
 
 _LIBRARY = ROOT / "lib" / "latentcells"

@@ -211,7 +211,7 @@ def read(name) -> pd.DataFrame:
         ValueError: for what `validate` refuses.
 
     Example:
-        >>> read("01_vae")["dataset"].unique().tolist()
+        >>> read("01_preparation")["dataset"].unique().tolist()
         ['pbmc3k', 'pbmc_facs']
     """
     for folder in (Path.cwd(), *Path.cwd().parents, Path(__file__).parents[1]):
@@ -240,7 +240,7 @@ def values(name, dataset, metric) -> dict:
         FileNotFoundError: as `read`.
 
     Example:
-        >>> len(values("01_vae", "pbmc_facs", "knn_macro_f1")["PCA-50"])
+        >>> len(values("01_vae", "pbmc_facs", "knn_macro_f1")["PCA as chosen"])
         5
     """
     rows = read(name).query("dataset == @dataset and metric == @metric")
@@ -263,7 +263,7 @@ def table(name, dataset, metrics) -> pd.DataFrame:
 
     Example:
         >>> table("01_vae", "pbmc_facs", ["knn_macro_f1"]).index[0]
-        'PCA-10'
+        'PCA as chosen'
     """
     rows = read(name).query("dataset == @dataset and metric in @metrics").copy()
     if missing := [metric for metric in metrics if metric not in set(rows["metric"])]:
