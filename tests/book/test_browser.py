@@ -358,7 +358,7 @@ def test_a_browser_that_keeps_nothing_still_has_the_quiz(chromium, address):
 def test_a_browser_that_forgets_nothing_says_so(reader):
     reader("chapters/05_batch_correction.html").locator(".lc-read").click()
     page = reader("book/index.html")
-    page.evaluate("Storage.prototype.removeItem = () => { throw new DOMException() }")
+    page.evaluate("() => { Storage.prototype.removeItem = () => { throw new DOMException() } }")
     page.get_by_role("button", name="Forget all").press("Enter")
     assert "did not let the page forget" in page.locator("#progress").get_by_role("status").inner_text()
     assert page.get_by_role("button", name="Forget all").is_visible()
