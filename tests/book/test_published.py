@@ -156,7 +156,9 @@ def test_the_files_to_take_along_do_not_offer_themselves(site, tmp_path):
     with ZipFile(tmp_path / "site.zip") as archive:
         packed = BeautifulSoup(archive.read(f"{pack.NAME}/book/index.html"), "html.parser")
     for book in (joined, packed):
-        assert book.h1 and not book.select(".lc-editions, [href*='latent-cells.pdf'], [href*='latent-cells.zip']")
+        assert book.h1 and not book.select(
+            ".lc-editions, [href*='latent-cells.pdf'], [href*='latent-cells.zip']"
+        )
     assert not joined.select(".lc-report")
 
 

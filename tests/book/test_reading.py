@@ -124,7 +124,9 @@ def test_the_names_of_the_library_are_whole_on_a_phone(visit):
 # Figures.
 
 
-@pytest.mark.parametrize(("path", "numbered"), [("chapters/01_vae.html", True), ("book/reliability.html", False)])
+@pytest.mark.parametrize(
+    ("path", "numbered"), [("chapters/01_vae.html", True), ("book/reliability.html", False)]
+)
 def test_only_a_chapter_numbers_its_figures_and_tables(visit, path, numbered):
     numbers = visit(path).locator(".caption-number").all()
     assert numbers and {number.is_visible() for number in numbers} == {numbered}
