@@ -164,6 +164,15 @@ def test_search_finds(visit):
     assert not page.trouble
 
 
+def test_the_text_of_a_search_field_begins_beside_its_glass(visit):
+    page = visit("search.html", width=768)
+    glass, field = page.locator(".bd-search-container :is(.fa-magnifying-glass, input)").all()
+    begin = (
+        field.evaluate("field => parseFloat(getComputedStyle(field).paddingLeft)") + field.bounding_box()["x"]
+    )
+    assert begin >= glass.bounding_box()["x"] + glass.bounding_box()["width"]
+
+
 FIRST = {  # the first result, and the first of the chapters
     "VAE": ("chapters/01_vae", "chapters/01_vae"),
     "KL divergence": ("chapters/01_vae", "chapters/01_vae"),
