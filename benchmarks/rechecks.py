@@ -66,10 +66,9 @@ def _score_prepared_pca():
 
 
 def _score_layer_normalised_vae():
-    x, outside, _ = normalization.divide(lc.datasets.pbmc_facs())
-    training = {"batch_size": 256, "epochs": normalization.SWEEP_EPOCHS, **normalization.HIDDEN["layer"]}
-    model, _ = normalization.train(x, outside, 0, **training)
-    return {"heldout_elbo[batch size 256]": model.elbo(x[outside], draws=5)["elbo"]}
+    x, masks, _ = normalization.divide(lc.datasets.pbmc_facs())
+    model = normalization.train_swept(x, masks, 0, 256, **normalization.HIDDEN["layer"])
+    return {"heldout_elbo[batch size 256]": model.elbo(x[masks["report"]], draws=5)["elbo"]}
 
 
 def _score_pca_of_few_genes():
