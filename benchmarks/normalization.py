@@ -20,7 +20,7 @@ import keras  # isort: skip
 BATCH_SIZE, DROPOUT, LEARNING_RATE, GROUPS = 128, 0.3, 2e-3, 20
 EPOCHS, PATIENCE = 40, 4
 BATCH_SIZES, SWEEP_EPOCHS = (4, 32, 256), 5
-DEEP, DEEP_DROPOUT, DEEP_EPOCHS, DEEP_RATES = 6, 0.1, 12, (2e-3, 1e-2)
+DEEP, DEEP_DROPOUT, DEEP_EPOCHS, DEEP_RATES = 6, 0.1, 8, (2e-3, 1e-2)
 HIDDEN = {
     "none": {},
     "batch": {"normalization": "batch"},
@@ -37,8 +37,6 @@ def settings_of_genes(log1p):
     """The settings that normalise the genes; the modules are fitted on the cells of ``log1p``."""
     modules = lc.preprocess.GeneModules(GROUPS).fit(log1p).labels_
     settings = {
-        "batch of genes": {"normalization": "batch"},
-        "layer of genes": {"normalization": "layer"},
         "group of genes, modules": {"normalization": "group", "groups": modules},
         "group of genes, modules shuffled": {"normalization": "group", "groups": shuffle(modules)},
     }
@@ -245,6 +243,6 @@ def rows():
         *rows_of_controls(*cells),
         *rows_of_depth(*cells),
         *rows_of_sweep(*cells),
-        *rows_on_pearson_genes(facs),
         *rows_of_settings(settings_of_genes(log1p[masks["train"]]), compare, *cells),
+        *rows_on_pearson_genes(facs),
     ]
