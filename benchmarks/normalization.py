@@ -17,10 +17,11 @@ from benchmarks.vae import split_tenth
 
 import keras  # isort: skip
 
-BATCH_SIZE, DROPOUT, LEARNING_RATE, GROUPS = 128, 0.3, 2e-3, 20
+BATCH_SIZE, DROPOUT, LEARNING_RATE = 128, 0.3, 2e-3
 EPOCHS, PATIENCE = 40, 4
-BATCH_SIZES, SWEEP_EPOCHS = (4, 32, 256), 5
-DEEP, DEEP_DROPOUT, DEEP_EPOCHS, DEEP_RATES = 6, 0.1, 8, (2e-3, 1e-2)
+BATCH_SIZES, SWEEP_EPOCHS = (4, 32, 256), 4
+DEEP = {"hidden": (128,) * 6, "decoder_hidden": (128,), "dropout": 0.1}
+DEEP_EPOCHS, DEEP_RATES = 8, (2e-3, 1e-2)
 HIDDEN = {
     "none": {},
     "batch": {"normalization": "batch"},
@@ -33,25 +34,10 @@ CONTROLS = {"batch, frozen statistics": Frozen, "noise of batch alone": NoiseOnl
 CHOSEN_PCA = Preparation("square root at the median total", ALL, False, 15)  # by 01_preparation.json
 
 
-def settings_of_genes(log1p):
-    """The settings that normalise the genes; the modules are fitted on the cells of ``log1p``."""
-    modules = lc.preprocess.GeneModules(GROUPS).fit(log1p).labels_
-    settings = {
-        "group of genes, modules": {"normalization": "group", "groups": modules},
-        "group of genes, modules shuffled": {"normalization": "group", "groups": shuffle(modules)},
-    }
-    return {name: {**setting, "normalization_of": "genes"} for name, setting in settings.items()}
-
-
-def shuffle(groups):
-    """Groups of the same sizes, of genes drawn at random."""
-    return np.random.default_rng(0).permutation(groups)
-
-
 # -- the cells ------------------------------------------------------------------------------------------------------
 
 
-def divide(adata, method="seurat"):
+def divide(adata):
     """The cells of training, of the choice of the epoch and of the report, and log1p of the same genes.
 
     Returns:
@@ -59,7 +45,7 @@ def divide(adata, method="seurat"):
         genes are chosen on the cells that train.
     """
     masks = divide_cells(adata.n_obs)
-    genes = lc.preprocess.HighlyVariableGenes(2000, method).fit(adata[masks["train"]])
+    genes = lc.preprocess.HighlyVariableGenes(2000).fit(adata[masks["train"]])
     log1p = genes.transform(lc.preprocess.LibrarySize().fit(adata).transform(adata))
     return lc.inputs(log1p, layer="counts"), masks, log1p
 
@@ -148,7 +134,7 @@ def deepen(x, masks, label, layer, seed):
     """The loss after each epoch, the last ELBO and the kNN score of an encoder of six layers at two learning rates."""
     result = {}
     for rate in DEEP_RATES:
-        model = build(x, seed, layer, dropout=DEEP_DROPOUT, hidden=(256,) * DEEP, decoder_hidden=(256,))
+        model = build(x, seed, layer, **DEEP)
         run = {"epochs": DEEP_EPOCHS, "batch_size": BATCH_SIZE, "learning_rate": rate}
         held_out = x[masks["report"]]
         fit(model, x[masks["train"]], **run, validation_data=held_out, validation_batch_size=512)
@@ -188,8 +174,7 @@ def rows_of_controls(*cells):
 def rows_of_sweep(*cells):
     """Rows of the mini-batches of different sizes."""
     rows = []
-    for name in ("none", "batch", "layer"):
-        setting = {"layer": TwoMomenta} if name == "batch" else HIDDEN[name]
+    for name, setting in {"none": {}, "batch": {"layer": TwoMomenta}}.items():
         runs, quick = zip(*(sweep(*cells, setting, seed) for seed in SEEDS), strict=True)
         rows += rows_of("pbmc_facs", name, runs, baseline=name == "none")
         if quick[0]:
@@ -202,14 +187,6 @@ def rows_of_depth(*cells):
     batch = partial(lc.layers.BatchNormalization, momentum=0.9)
     layers = {"none": None, "batch": batch, "layer": lc.layers.LayerNormalization}
     return rows_of_settings(layers, deepen, *cells)
-
-
-def rows_on_pearson_genes(adata):
-    """Rows without and with batch normalisation, on genes chosen by Pearson residuals."""
-    x, masks, _ = divide(adata, "pearson_residuals")
-    settings = {name: HIDDEN[name] for name in ("none", "batch")}
-    rows = rows_of_settings(settings, compare, x, masks, adata.obs["label"].to_numpy())
-    return [{**row, "metric": f"{row['metric']}[Pearson residuals]"} for row in rows]
 
 
 def rows_of_pca(adata, log1p, train):
@@ -243,6 +220,4 @@ def rows():
         *rows_of_controls(*cells),
         *rows_of_depth(*cells),
         *rows_of_sweep(*cells),
-        *rows_of_settings(settings_of_genes(log1p[masks["train"]]), compare, *cells),
-        *rows_on_pearson_genes(facs),
     ]

@@ -64,12 +64,6 @@ def test_a_vae_has_the_layer_in_its_encoder():
     assert [layer.name for layer in layers] == ["normalization_0", "normalization_1"]
 
 
-def test_random_groups_have_the_sizes_of_the_modules():
-    modules = np.repeat([0, 1, 2], [5, 20, 75])
-    groups = normalization.shuffle(modules)
-    assert np.array_equal(np.bincount(groups), [5, 20, 75]) and not np.array_equal(groups, modules)
-
-
 def test_the_cells_that_train_choose_and_report_are_three_parts():
     masks = normalization.divide_cells(100)
     assert np.array_equal(sum(mask.astype(int) for mask in masks.values()), np.ones(100))
