@@ -15,6 +15,7 @@ FOLDER = ROOT / "book" / "results"
 SEEDS = range(5)
 UNITS = {
     "heldout_elbo": "nats per cell",
+    "heldout_kl": "nats per cell",
     "heldout_gain": "nats per molecule",
     "log_loss": "nats per cell",
     "epochs": "epochs",
