@@ -225,6 +225,17 @@ def test_at_least_requires_an_integer(value):
     assert repr(value) in message
 
 
+def test_truth_returns_a_plain_bool():
+    assert _checks.truth(np.False_, "noise") is False
+    assert _checks.truth(True, "noise") is True
+
+
+@pytest.mark.parametrize("value", ["no", 1, None, np.ones(2, bool)])
+def test_truth_refuses_what_only_counts_as_true_or_false(value):
+    message = refusal(TypeError, _checks.truth, value, "noise")
+    assert message == f"noise={value!r} is no truth value: pass True or False"
+
+
 @given(st.floats(-1, 2))
 def test_share_returns_or_refuses(value):
     if 0 < value < 1:

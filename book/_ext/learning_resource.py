@@ -63,16 +63,21 @@ def resource(doctree, citation: dict, address: str) -> dict | None:
     }
 
 
+def read_citation(app):
+    """Read CITATION.cff, once a build."""
+    app.citation = yaml.safe_load(Path(app.srcdir, "CITATION.cff").read_text(encoding="utf8"))
+
+
 def add(app, pagename, templatename, context, doctree):
     """Put the JSON-LD of a chapter into the head of its page."""
-    citation = yaml.safe_load(Path(app.srcdir, "CITATION.cff").read_text(encoding="utf8"))
     address = f"{app.config.html_baseurl}{pagename}.html" if app.config.html_baseurl else ""
-    if doctree and (data := resource(doctree, citation, address)):
+    if doctree and (data := resource(doctree, app.citation, address)):
         said = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
         context["metatags"] += f'<script type="application/ld+json">{said}</script>\n'
 
 
 def setup(app):
     """Connect after the extension that starts a page's metadata."""
+    app.connect("builder-inited", read_citation)
     app.connect("html-page-context", add, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

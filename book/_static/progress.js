@@ -31,6 +31,16 @@ const progress = {
       return false;
     }
   },
+
+  /** Forget all chapters; says whether the browser does. */
+  forget() {
+    try {
+      localStorage.removeItem("latentcells");
+      return true;
+    } catch {
+      return false;
+    }
+  },
 };
 
 /** The button at the end of a chapter. */
@@ -66,10 +76,13 @@ const showProgress = (place) => {
   line.setAttribute("role", "status");
   const forget = element("button", { type: "button", className: "lc-again" }, "Forget all");
   forget.addEventListener("click", () => {
-    localStorage.removeItem("latentcells");
-    line.textContent = "All marks and answers are forgotten.";
+    if (progress.forget()) {
+      line.textContent = "All marks and answers are forgotten.";
+      forget.remove();
+    } else {
+      line.textContent = "Your browser did not let the page forget them: clear its data for this site.";
+    }
     line.focus();
-    forget.remove();
   });
   place.append(line, forget);
 };

@@ -342,6 +342,21 @@ def at_least(value, minimum, name) -> int:
     return int(value)
 
 
+def truth(value, name) -> bool:
+    """Return ``value`` as a bool if it is True or False, of Python or NumPy.
+
+    Raises:
+        TypeError: for anything else: a string, even "no", would count as True.
+
+    Example:
+        >>> truth(np.True_, "noise")
+        True
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name}={value!r} is no truth value: pass True or False")
+    return bool(value)
+
+
 def share(value, name, zero=False) -> float:
     """Return ``value`` as a float if it lies between 0 and 1.
 

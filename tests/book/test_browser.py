@@ -59,10 +59,21 @@ def test_page_fits_a_phone(visit, path):
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, "it scrolls sideways"
 
 
+# Every page on a laptop and on a phone. A tablet has the menus of a phone and the text of a laptop, so one page of each
+# kind is enough there: a page takes seconds.
+KINDS = [
+    "book/index.html", "chapters/01_vae.html", "book/results.html", "book/explorer.html", "book/glossary.html",
+    "book/api/layers.html", "genindex.html",
+]  # fmt: skip
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("path", EVERY_PAGE)
-def test_page_is_accessible(visit, path):
-    page = visit(path, reduced_motion="reduce")
+@pytest.mark.parametrize(
+    ("path", "width"),
+    [*((path, width) for path in EVERY_PAGE for width in (1280, 390)), *((path, 768) for path in KINDS)],
+)
+def test_page_is_accessible(visit, path, width):
+    page = visit(path, width=width, reduced_motion="reduce")
     page.wait_for_function(CODE_IS_REACHED_BY_KEY)
     assert not severe(page, rules={rule: {"enabled": False} for rule in CONTRAST})
     page.evaluate(ONE_OF_EACH_STYLE)
@@ -151,6 +162,15 @@ def test_search_finds(visit):
     page.wait_for_url("**/search.html?q=posterior+collapse")
     page.locator("#search-results li a[href*='chapters/01_vae.html']").first.wait_for()
     assert not page.trouble
+
+
+def test_the_text_of_a_search_field_begins_beside_its_glass(visit):
+    page = visit("search.html", width=768)
+    glass, field = page.locator(".bd-search-container :is(.fa-magnifying-glass, input)").all()
+    begin = (
+        field.evaluate("field => parseFloat(getComputedStyle(field).paddingLeft)") + field.bounding_box()["x"]
+    )
+    assert begin >= glass.bounding_box()["x"] + glass.bounding_box()["width"]
 
 
 FIRST = {  # the first result, and the first of the chapters
@@ -342,6 +362,15 @@ def test_a_browser_that_keeps_nothing_still_has_the_quiz(chromium, address):
     page.locator(".lc-read").click()
     assert page.get_by_text("Your browser keeps no marks.").count() == 1
     page.close()
+
+
+def test_a_browser_that_forgets_nothing_says_so(reader):
+    reader("chapters/05_batch_correction.html").locator(".lc-read").click()
+    page = reader("book/index.html")
+    page.evaluate("() => { Storage.prototype.removeItem = () => { throw new DOMException() } }")
+    page.get_by_role("button", name="Forget all").press("Enter")
+    assert "did not let the page forget" in page.locator("#progress").get_by_role("status").inner_text()
+    assert page.get_by_role("button", name="Forget all").is_visible()
 
 
 # The first page.

@@ -73,7 +73,7 @@ def test_the_explorer_is_a_picture_and_the_page_is_light(joined):
     (explorer,) = joined.find_all(id="book/explorer:")
     assert explorer.select_one("figure img[src$='picture.png']") and not explorer.select(".lc-explorer")
     assert joined.html["data-theme"] == "light"
-    assert not joined.select("main :is(script, iframe, button, input, .lc-editions)")
+    assert not joined.select("main :is(script, iframe, button, input)")
 
 
 def test_answers_stand_in_the_appendix_and_nowhere_else(joined, site):

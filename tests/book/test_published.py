@@ -8,14 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import parse_qs, urldefrag, urlsplit
+from zipfile import ZipFile
 
 import nbformat
 import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
 
 from tests.book import book_rules as rules
-from tools import colab
+from tools import colab, pack, pdf
 
 pytestmark = pytest.mark.slow  # it builds a second book
 REPOSITORY, ADDRESS = "https://github.com/someone/cells", "https://someone.github.io/cells"
@@ -146,6 +148,18 @@ def test_the_first_page_offers_the_files_that_the_workflow_makes(site):
     make, copy = STEPS[-1]["run"].split(" && ")
     assert (make, copy.split()[-1]) == ("make pdf zip", "_build/html/")
     assert {f"../{Path(name).name}" for name in copy.split()[1:-1]} == offered
+
+
+def test_the_files_to_take_along_do_not_offer_themselves(site, tmp_path):
+    joined = BeautifulSoup(pdf.joined(site.folder, pdf.parts(rules.ROOT / "_toc.yml")), "html.parser")
+    pack.pack(site.folder, tmp_path / "site.zip")
+    with ZipFile(tmp_path / "site.zip") as archive:
+        packed = BeautifulSoup(archive.read(f"{pack.NAME}/book/index.html"), "html.parser")
+    for book in (joined, packed):
+        assert book.h1 and not book.select(
+            ".lc-editions, [href*='latent-cells.pdf'], [href*='latent-cells.zip']"
+        )
+    assert not joined.select(".lc-report")
 
 
 def test_the_metadata_of_a_chapter_has_its_address(site):

@@ -106,7 +106,30 @@ def test_a_table_that_fits_stays_a_table(with_table):
     )
 
 
+def test_a_list_leaves_out_what_is_empty(visit):
+    page = visit("book/notation.html", width=390)
+    values = page.locator(".lc-list td[data-column]:not([data-column=''])").all()
+    is_empty = [not value.text_content().strip() for value in values]
+    assert True in is_empty and is_empty == [value.is_hidden() for value in values]
+
+
+def test_the_names_of_the_library_are_whole_on_a_phone(visit):
+    page = visit("book/api/layers.html", width=390)
+    lines = page.locator("table.autosummary td:first-child .pre").evaluate_all(
+        "all => all.map(name => name.getClientRects().length)"
+    )
+    assert set(lines) == {1} and len(lines) > 10
+
+
 # Figures.
+
+
+@pytest.mark.parametrize(
+    ("path", "numbered"), [("chapters/01_vae.html", True), ("book/reliability.html", False)]
+)
+def test_only_a_chapter_numbers_its_figures_and_tables(visit, path, numbered):
+    numbers = visit(path).locator(".caption-number").all()
+    assert numbers and {number.is_visible() for number in numbers} == {numbered}
 
 
 @pytest.mark.parametrize(("width", "how"), [(390, "tap"), (768, "click"), (390, "Enter")])

@@ -202,6 +202,7 @@ def test_the_seed_gives_the_weights():
         ({"hidden": 0}, ValueError, "^hidden must be at least 1, got 0"),
         ({"dropout": 1.0}, ValueError, "^dropout must be at least 0 and less than 1, got 1.0"),
         ({"drop_path": 1.0}, ValueError, "^drop_path must be at least 0 and less than 1, got 1.0"),
+        ({"zero_start": "no"}, TypeError, "^zero_start='no' is no truth value: pass True or False"),
     ],
 )
 def test_a_setting_is_refused(keywords, kind, message):

@@ -548,6 +548,7 @@ def refused(call, message, kind=ValueError):
         ({"beta": float("nan")}, ValueError, "^beta must be 0 or more, got nan"),
         ({"beta": float("inf")}, ValueError, "^beta must be 0 or more, got inf"),
         ({"warmup": -1}, ValueError, "^warmup must be at least 0, got -1"),
+        ({"noise": "no"}, TypeError, "^noise='no' is no truth value: pass True or False"),
         ({"dropout": 1.0}, ValueError, "^dropout must be at least 0 and less than 1, got 1.0"),
         ({"seed": -1}, ValueError, "^seed must be at least 0, got -1"),
     ],

@@ -67,7 +67,7 @@ class TransformerBlock(keras.layers.Layer):
         self.hidden = 2 * dim if hidden is None else _checks.at_least(hidden, 1, "hidden")
         self.dropout = _checks.share(dropout, "dropout", zero=True)
         self.drop_path = _checks.share(drop_path, "drop_path", zero=True)
-        self.zero_start = bool(zero_start)
+        self.zero_start = _checks.truth(zero_start, "zero_start")
         self.seed = _checks.at_least(seed, 0, "seed")
         seeds = derived(self.seed, 8)
         self.norm_attention = self._norm("norm_attention")

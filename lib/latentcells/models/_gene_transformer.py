@@ -107,7 +107,7 @@ class GeneTransformer(CellModel):
         self.target_sum = _checks.positive(target_sum, "target_sum")
         self.dropout = _checks.share(dropout, "dropout", zero=True)
         self.drop_path = _checks.share(drop_path, "drop_path", zero=True)
-        self.zero_start = bool(zero_start)
+        self.zero_start = _checks.truth(zero_start, "zero_start")
         self.rate = _checks.share(rate, "rate", zero=True)
 
         seeds = derived(self.seed, self.depth + 6)

@@ -84,7 +84,7 @@ class VAE(EmbeddingModel):
         self.decoder_hidden = (
             self.hidden[::-1] if decoder_hidden is None else widths(decoder_hidden, "decoder_hidden")
         )
-        self.noise = bool(noise)
+        self.noise = _checks.truth(noise, "noise")
         self.beta = _checks.not_negative(beta, "beta", "1 gives the ELBO")
         self.warmup = _checks.at_least(warmup, 0, "warmup")
 
