@@ -23,7 +23,8 @@ from sklearn.preprocessing import StandardScaler
 import latentcells as lc  # before Keras, because it silences TensorFlow's log
 from benchmarks.alone import run_alone
 from benchmarks.records import SEEDS, over_seeds, rows_of
-from benchmarks.vae import scores, split_tenth, train_until_best
+from benchmarks.training import train
+from benchmarks.vae import scores, split_tenth
 from latentcells.course.results import row
 
 import keras  # isort: skip
@@ -31,7 +32,7 @@ import keras  # isort: skip
 SIZES, ALL = (100, 250, 500, 1000, 2000, 5000), "all genes"
 CONTROLS = ("most expressed", "random genes")
 N_TYPES = {"pbmc_facs": 10, "pbmc3k": 8}
-BATCH_SIZE, DROPOUT, EPOCHS = 128, 0.2, 30
+BATCH_SIZE, DROPOUT, EPOCHS, LEARNING_RATE = 128, 0.2, 30, 2e-3
 ALL_GENES_SEEDS = 2  # of the VAE
 ROUNDS = 3  # of timing
 LEAK_CELLS, LEAK_GENES = 1000, 200
@@ -85,9 +86,11 @@ def vae(cells, genes, seed):
     x = lc.inputs(cells.log1p[:, genes], layer="counts")
     full = x.sum(axis=1) > 0
     wide = x.shape[1] > 2000  # XLA takes seconds to compile, but is then faster
-    model, _ = train_until_best(
-        x[full & ~cells.outside], x[full & cells.outside], seed, {"dropout": DROPOUT}, EPOCHS, patience=4,
-        batch_size=BATCH_SIZE, validation_batch_size=512, jit_compile=wide or "auto",
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=4, restore_best_weights=True)
+    model = train(
+        lc.models.VAE(x.shape[1], dropout=DROPOUT, seed=seed), x[full & ~cells.outside], epochs=EPOCHS,
+        batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE, jit_compile=wide or "auto",
+        validation_data=x[full & cells.outside], validation_batch_size=512, callbacks=[stop],
     )  # fmt: skip
     z = np.zeros((len(x), model.latent_dim))
     z[full] = model.encode(x[full])

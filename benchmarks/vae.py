@@ -29,7 +29,6 @@ import latentcells as lc  # before Keras, because it silences TensorFlow's log
 from benchmarks import baselines
 from benchmarks.alone import run_alone
 from benchmarks.records import over_seeds, rows_of
-from benchmarks.training import train
 
 import keras  # isort: skip
 
@@ -130,6 +129,11 @@ SHARED = (  # candidates for the genes and the normalisation; all genes take sev
     *(Setting(genes=genes) for genes in (baselines.EXPRESSED, baselines.VARIABLE)),
     *(Setting(normalization=normalization) for normalization in (None, "layer")),
 )
+VARIED = {  # one thing other than chosen for the negative binomial
+    "VAE, all genes": {"genes": baselines.ALL},
+    "VAE, batch normalisation": {"normalization": "batch"},
+    "VAE, no normalisation": {"normalization": None},
+}
 GRID = tuple(product((10, 20), (0.1, 0.3)))  # dimensions, dropout
 
 
@@ -141,19 +145,6 @@ def build(name, n_genes, setting, seed):
     model = lc.models.VAE(n_genes, seed=seed, **setting.model, **NETWORKS[name][1])
     model.compile(keras.optimizers.Adam(LEARNING_RATE))
     return model
-
-
-def train_until_best(
-    x, held_out, seed, setting, epochs, patience, batch_size=64, jit_compile="auto", **options
-):
-    """A VAE of counts with the weights of the best epoch for the ``held_out`` cells, and that epoch's number."""
-    stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
-    options |= {"validation_data": held_out, "callbacks": [stop]}
-    model = lc.models.VAE(x.shape[1], seed=seed, **setting)
-    model = train(
-        model, x, epochs=epochs, batch_size=batch_size, learning_rate=LEARNING_RATE, jit_compile=jit_compile, **options
-    )  # fmt: skip
-    return model, stop.best_epoch + 1
 
 
 # -- the rule
@@ -406,4 +397,7 @@ def rows():
     for name in NETWORKS:
         chosen[name], found = network_rows(name, cells, shared, known if name == NB else {})
         result += found
+    for name, change in VARIED.items():
+        score = partial(score_network, NB, replace(chosen[NB], **change), cells.counts, cells.label)
+        result += over_seeds(DATASET, name, score)
     return result + baseline_rows(cells, chosen[NB])
