@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
+from tests.book.book_rules import ROOT
 from tests.book.test_browser import CHAPTERS, EVERY_PAGE, most_are_slow, press
 
 COMPRESSED = re.compile(r"text/|javascript|json|svg")  # what GitHub Pages sends with gzip
@@ -122,6 +123,24 @@ def test_the_names_of_the_library_are_whole_on_a_phone(visit):
 
 
 # Figures.
+
+LEAVES = """() => {
+    const svg = document.querySelector("svg"), {width, height} = svg.viewBox.baseVal;
+    return [...svg.querySelectorAll("text")].filter((text) => {
+        const box = text.getBBox();
+        return box.x < 0 || box.y < 0 || box.x + box.width > width || box.y + box.height > height;
+    }).map((text) => text.textContent);
+}"""
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "book/_static").glob("*_schematic.svg")), ids=lambda path: path.stem
+)
+def test_no_text_leaves_a_schematic(chromium, path):
+    page = chromium.new_page()
+    page.set_content(path.read_text(encoding="utf8"))
+    assert page.evaluate(LEAVES) == []
+    page.close()
 
 
 @pytest.mark.parametrize(
