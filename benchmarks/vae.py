@@ -367,8 +367,13 @@ def baseline_rows(cells, chosen):
     prepared = baselines.choose(counts[inside])
     genes = baselines.choose_genes(counts[inside], chosen.genes)
     x = counts[:, genes].toarray()
-    result = rows_of(DATASET, "PCA as chosen", [{"latent_dim": prepared.components}], baseline=True)
-    for name, k in (("PCA as chosen", prepared.components), ("PCA with as many as z", chosen.latent_dim)):
+    result = rows_of(
+        DATASET, "PCA, prepared by the rule", [{"latent_dim": prepared.components}], baseline=True
+    )
+    for name, k in (
+        ("PCA, prepared by the rule", prepared.components),
+        ("PCA, as many components as z", chosen.latent_dim),
+    ):
         preparation = replace(prepared, components=k)
         for score in (
             partial(score_pca, preparation, counts, label),
@@ -383,7 +388,10 @@ def baseline_rows(cells, chosen):
     roots = read_roots(x)[0](x)
     yardstick = partial(supervised, roots, label)
     result += over_seeds(DATASET, "logistic regression on the genes", yardstick, baseline=True)
-    for name, method, what in (("PCA as chosen", "PCA", prepared.components), (NB, "VAE", chosen)):
+    for name, method, what in (
+        ("PCA, prepared by the rule", "PCA", prepared.components),
+        (NB, "VAE", chosen),
+    ):
         peak = {"peak_rss_mb": run_alone(grow, x, method, what)[1]}
         result += rows_of(DATASET, name, [peak], baseline=method == "PCA")
     return result

@@ -240,7 +240,7 @@ def values(name, dataset, metric) -> dict:
         FileNotFoundError: as `read`.
 
     Example:
-        >>> len(values("01_vae", "pbmc_facs", "knn_macro_f1")["PCA as chosen"])
+        >>> len(values("01_vae", "pbmc_facs", "knn_macro_f1")["PCA, prepared by the rule"])
         5
     """
     rows = read(name).query("dataset == @dataset and metric == @metric")
@@ -263,7 +263,7 @@ def table(name, dataset, metrics) -> pd.DataFrame:
 
     Example:
         >>> table("01_vae", "pbmc_facs", ["knn_macro_f1"]).index[0]
-        'PCA as chosen'
+        'PCA, as many components as z'
     """
     rows = read(name).query("dataset == @dataset and metric in @metrics").copy()
     if missing := [metric for metric in metrics if metric not in set(rows["metric"])]:
